@@ -1,0 +1,66 @@
+// Package limit holds the laws that move a gate's concurrency limit, a file
+// each.
+//
+// A [Law] is a single-threaded state machine. It is told of every start (if it
+// is a [Starter]) and every end of work at its gate, with the instant, and
+// answers with a limit. It reads no clock and holds no lock.
+//
+// [Default] needs no number and finds the limit. [Fixed] obeys one. [AIMD] is
+// the additive-increase, multiplicative-decrease law of TCP, there for
+// comparison.
+//
+// Package limittest puts any Law through plants, steps, lulls and outages.
+package limit
+
+import (
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+)
+
+// A Law finds how much work its gate may run at once.
+type Law interface {
+	// Observe tells the law how one unit of work ended. It is called once for
+	// every start, at the end or, where the caller left earlier, when it left.
+	Observe(now mono.Time, s Sample)
+
+	// Limit is the number of slots, at least 0 and finite. It may be a fraction:
+	// below 1, one unit runs at a time, for that share of the time.
+	Limit() float64
+
+	// Next is the instant at which the law wants to be stepped (see [Stepper])
+	// even if nothing happens. A law that needs no time returns false.
+	Next() (at mono.Time, ok bool)
+
+	// Explain says in words what binds the limit at present.
+	Explain() string
+}
+
+// A Starter is a Law that is also told of every start.
+type Starter interface {
+	// Start reports that work entered the gate; inFlight counts its slots too.
+	Start(now mono.Time, inFlight int)
+}
+
+// A Stepper is a Law whose limit moves with time alone.
+type Stepper interface {
+	// Step applies the passage of time. It is idempotent.
+	Step(now mono.Time)
+}
+
+// A Sample is one unit of work that has ended.
+type Sample struct {
+	Started         mono.Time     // when it entered the gate
+	InFlightAtStart int           // slots taken at that instant, its own included
+	QueueDelay      time.Duration // its wait inside the callee; counts only where HasDelay
+	HasDelay        bool
+	Outcome         penstock.Outcome
+	Cost            int // slots that it took, at least 1
+	// Late says that the answer was of no use any more: the deadline had
+	// passed or the caller had left. Its Outcome is then Dropped.
+	Late bool
+	// Budget is how much time the work had from its start until its deadline.
+	// 0 means that it had no deadline.
+	Budget time.Duration
+}
