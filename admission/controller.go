@@ -2,19 +2,57 @@ package admission
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
 
-// A Controller admits concurrent callers.
-type Controller struct{}
+// A Controller admits concurrent callers: a [Core] with a lock and a timer. It
+// starts no goroutines; its one timer is armed only while something waits, is
+// refused, or is being measured.
+type Controller struct {
+	doors     atomic.Pointer[[]*turnstile] // by route: refusals for rank take no lock
+	names     atomic.Pointer[[]string]     // by gate
+	cohortKey uint64
 
-// New returns a Controller. It panics if cfg is not valid ([Config.Validate]).
-func New(cfg Config) *Controller { return &Controller{} }
+	mu      sync.Mutex
+	core    *Core
+	waiters []chan Decision // by slot; made when a slot first waits, then kept
+	alarm   Alarm
+	timer   *time.Timer
+	closed  bool
+}
 
-// Validate reports every problem of the configuration, joined.
-func (cfg Config) Validate() error { return nil }
+// New returns a Controller. It panics if cfg is not valid: see
+// [Config.Validate].
+func New(cfg Config) *Controller {
+	if cfg.Seed == 0 {
+		cfg.Seed = rand.Uint64()
+	}
+	c := &Controller{core: NewCore(cfg), cohortKey: rand.Uint64()}
+	c.publish()
+	return c
+}
+
+// publish makes the routes' turnstiles and the gates' names known to those that
+// hold no lock.
+func (c *Controller) publish() {
+	doors := make([]*turnstile, len(c.core.routes))
+	for i := range c.core.routes {
+		doors[i] = c.core.routes[i].pool.door
+	}
+	names := make([]string, len(c.core.gates))
+	for i := range c.core.gates {
+		names[i] = c.core.gates[i].name
+	}
+	c.doors.Store(&doors)
+	c.names.Store(&names)
+}
 
 // Acquire asks to enter by the first route: it returns a permit at once, or
 // waits for one as long as the room, the work's deadline and ctx allow. The
@@ -23,56 +61,252 @@ func (c *Controller) Acquire(ctx context.Context, w penstock.Work) (Permit, erro
 	return c.AcquireRoute(ctx, 0, w)
 }
 
-// AcquireRoute is Acquire by the route with the given index. ctx's deadline
-// counts as the work's where it is the earlier.
+// AcquireRoute is Acquire by the route with the given index: that of
+// Config.Routes, or after a Reconfigure that of [Controller.RouteIndex]. The
+// deadline of ctx counts as the work's where it is the earlier.
 func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Work) (Permit, error) {
-	return Permit{c: c}, nil
+	door := (*c.doors.Load())[route]
+	explored := false
+	if v := door.verdict.Load(); v.price > 0 {
+		c.placeInCohort(&w, v.at)
+		var err *penstock.RejectedError
+		if err, explored = door.refuse(w.Rank()); err != nil {
+			return Permit{}, err
+		}
+	}
+	now := mono.Now()
+	c.placeInCohort(&w, now)
+	if t, ok := ctx.Deadline(); ok {
+		if d := mono.Of(t); !w.HasDeadline || d < w.Deadline {
+			w.Deadline, w.HasDeadline = d, true
+		}
+	}
+	c.mu.Lock()
+	d := c.core.enter(now, route, w, explored)
+	var decided chan Decision
+	if d.State == Waiting {
+		decided = c.waiter(d.Ticket)
+	}
+	c.settle()
+	c.mu.Unlock()
+	switch d.State {
+	case Admitted:
+		return Permit{c, d.Ticket, int32(d.Gate)}, nil
+	case Waiting:
+		return c.await(ctx, d.Ticket, decided)
+	}
+	return Permit{}, d.Refusal
+}
+
+// placeInCohort gives work that names no cohort one: by its flow, or at random.
+func (c *Controller) placeInCohort(w *penstock.Work, now mono.Time) {
+	switch {
+	case w.Cohort.Specified():
+	case w.Flow != 0:
+		w.Cohort = pressure.CohortOf(w.Flow, c.cohortKey, now)
+	default:
+		w.Cohort = penstock.CohortAt(rand.Uint64())
+	}
+}
+
+func (c *Controller) await(ctx context.Context, t Ticket, decided chan Decision) (Permit, error) {
+	var d Decision
+	select {
+	case d = <-decided:
+	case <-ctx.Done():
+		if c.leave(t) {
+			return Permit{}, context.Cause(ctx)
+		}
+		d = <-decided // decided while we were leaving
+	}
+	if d.State != Admitted {
+		return Permit{}, d.Refusal
+	}
+	return Permit{c, t, int32(d.Gate)}, nil
+}
+
+// waiter returns the channel on which the work of a slot learns its fate. It
+// holds one decision, so that settling never blocks.
+func (c *Controller) waiter(t Ticket) chan Decision {
+	for int(t.slot) >= len(c.waiters) {
+		c.waiters = append(c.waiters, nil)
+	}
+	if c.waiters[t.slot] == nil {
+		c.waiters[t.slot] = make(chan Decision, 1)
+	}
+	return c.waiters[t.slot]
+}
+
+func (c *Controller) leave(t Ticket) bool {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := c.core.Leave(now, t)
+	c.settle()
+	return left
+}
+
+// settle hands out decisions and arms the timer. The lock is held.
+func (c *Controller) settle() {
+	for {
+		d, ok := c.core.Settled()
+		if !ok {
+			break
+		}
+		c.waiters[d.Ticket.slot] <- d
+	}
+	if at, reset := c.alarm.Set(c.core.Next()); reset && !c.closed {
+		c.arm(at)
+	}
+}
+
+func (c *Controller) arm(at mono.Time) {
+	wait := max(0, at.Sub(mono.Now()))
+	if c.timer == nil {
+		c.timer = time.AfterFunc(wait, c.fire)
+		return
+	}
+	c.timer.Reset(wait)
+}
+
+// fire steps the core. A timer that was set again while it fired comes twice;
+// the first then finds that its time has not come.
+func (c *Controller) fire() {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed || !c.alarm.set:
+	case now < c.alarm.at:
+		c.arm(c.alarm.at)
+	default:
+		c.alarm.Fired(c.alarm.at)
+		c.core.Step(now)
+		c.settle()
+	}
 }
 
 // Stats returns a snapshot.
-func (c *Controller) Stats() penstock.Stats { return penstock.Stats{} }
+func (c *Controller) Stats() penstock.Stats {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.core.Stats(now)
+	c.settle()
+	return s
+}
 
-// Pressure is what to tell callers now. It costs an atomic load.
-func (c *Controller) Pressure() pressure.Signal { return pressure.Signal{} }
+// Pressure is what to tell callers of the first route now.
+func (c *Controller) Pressure() pressure.Signal { return c.PressureRoute(0) }
+
+// PressureRoute is what to tell callers of a route now. It costs two atomic
+// loads; while nothing happens it grows old, at most until the next call of
+// Acquire, Done or Stats.
+func (c *Controller) PressureRoute(route int) pressure.Signal {
+	return (*c.doors.Load())[route].verdict.Load().signal
+}
 
 // Explain says in words what binds each gate.
-func (c *Controller) Explain() string { return "" }
+func (c *Controller) Explain() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.Explain()
+}
 
 // ExplainRefusal returns the state behind a refusal, in words, while it is
-// remembered (the last 65,536 decisions).
-func (c *Controller) ExplainRefusal(id penstock.RefusalID) (string, bool) { return "", false }
+// remembered: see [Core.ExplainRefusal].
+func (c *Controller) ExplainRefusal(id penstock.RefusalID) (string, bool) {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.ExplainRefusal(now, id)
+}
 
-// Reconfigure changes gates, routes and modes while work runs. Gates keep their
-// limits and their work by name.
-func (c *Controller) Reconfigure(cfg Config) error { return nil }
+// Reconfigure changes gates, routes and modes while work runs: see
+// [Core.Reconfigure]. Config.Seed is not read again.
+func (c *Controller) Reconfigure(cfg Config) error {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.core.Reconfigure(now, cfg); err != nil {
+		return err
+	}
+	c.publish()
+	c.settle()
+	return nil
+}
+
+// RouteIndex returns the index of the configured route with the given name.
+func (c *Controller) RouteIndex(name string) (int, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.core.RouteIndex(name)
+}
 
 // Drain refuses all that asks from now on (reason draining); what waits or runs
 // goes on.
-func (c *Controller) Drain() {}
-
-// Close stops the controller's timer. Permits may still be returned.
-func (c *Controller) Close() {}
-
-// A Permit is the right to run one unit of work at one gate. It is a value; the
-// zero Permit is none. Every permit must see one Done.
-type Permit struct {
-	c    *Controller
-	gate int32
+func (c *Controller) Drain() {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.core.Drain(now)
+	c.settle()
 }
 
-// Gate is the index of the gate that the permit is for.
+// Close stops the timer for good. Permits may still be returned, but nothing
+// that waits is refused in time any more: drain first.
+func (c *Controller) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// A Permit is the right to run one unit of work at one gate. It is a value; the
+// zero Permit is none, and its methods do nothing. Every permit must see one
+// Done.
+type Permit struct {
+	c      *Controller
+	ticket Ticket
+	gate   int32
+}
+
+// Gate is the index of the gate that the permit is for: that of Config.Gates,
+// until a Reconfigure. After one, GateName is the way to tell.
 func (p Permit) Gate() int { return int(p.gate) }
+
+// GateName is the name of the gate that the permit is for.
+func (p Permit) GateName() string {
+	if p.c == nil {
+		return ""
+	}
+	return (*p.c.names.Load())[p.gate]
+}
 
 // Answered records the end of the part that says how the callee is: a proxy
 // calls it when the response's headers arrive. The slot stays taken until Done,
 // whose outcome then no longer counts. Optional.
-func (p Permit) Answered(o penstock.Outcome) {}
+func (p Permit) Answered(o penstock.Outcome) { p.tell((*Core).Answered, o) }
 
-// Abandon reports that the caller has left while the callee works on. The slot
-// stays taken until Done, or until the gate's estimate for such zombies runs
-// out; the work counts as lost to load.
-func (p Permit) Abandon() {}
+// Abandon reports that the caller has left while the callee works on. The work
+// counts as lost to load, and the slot stays taken until Done.
+func (p Permit) Abandon() {
+	p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Abandon(now, t) }, penstock.Dropped)
+}
 
 // Done ends the work and frees its slot. A second Done is ignored and counted
 // (Stats.StaleDone).
-func (p Permit) Done(o penstock.Outcome) {}
+func (p Permit) Done(o penstock.Outcome) { p.tell((*Core).Done, o) }
+
+func (p Permit) tell(what func(*Core, mono.Time, Ticket, penstock.Outcome) bool, o penstock.Outcome) {
+	if p.c == nil {
+		return
+	}
+	now := mono.Now()
+	p.c.mu.Lock()
+	what(p.c.core, now, p.ticket, o)
+	p.c.settle()
+	p.c.mu.Unlock()
+}

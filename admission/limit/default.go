@@ -1,4 +1,379 @@
 package limit
 
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+)
+
+// The constants of the default law. None is sharp: halving or doubling one
+// changes goodput by a few per cent on some plants (docs/laws.md).
+const (
+	defaultStart     = 16   // slots before anything was measured
+	defaultFloor     = 1    // never below: a limit of 1 still learns
+	windowReplies    = 24   // replies that make a window, or one per slot if more
+	fullShare        = 0.8  // work counts as sent "with the limit full" from this share on
+	answeredShare    = 0.95 // a window closes when so many of its replies are in
+	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor
+	latePower        = 4    // how sharply late replies shrink the target
+	maxStep          = 2.0  // most that one window may change the target, either way
+	dipEvery         = 100  // a reference is re-measured after so many dip lengths
+	referenceMemory  = 0.8  // weight of the old reference when a dip repeats its level
+	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
+	referenceHigh    = 0.75 // up to this
+	lateMemory       = 1.0 / 24
+	lateCut          = 0.5 // halve when more than this share of recent replies is late
+	windowsKept      = 6
+	dipPatience      = 8    // a dip that the load does not fill is given up after so many reply times
+	sameLevelRatio   = 1.25 // levels within this factor are one level
+	timeScaleSamples = 1.0 / 16
+)
+
 // Default returns the law that needs no number.
-func Default() Law { return Fixed(16) }
+//
+// It keeps the limit where halving it would shorten a reply by a factor of
+// about 1.4, plus a headroom of the square root of the limit. It measures the
+// mean time of a window of replies sent while the limit was full, and compares
+// it with the same at about half the present limit: taken in a brief dip, or
+// for free from the windows passed on the way up. A server with spare capacity
+// answers both in the same time (ratio 1), a saturated one takes twice as long
+// for twice as many (ratio 2), by Little's law. The reference is never a
+// minimum over time and is dropped once the limit has left the range in which
+// it is "about half", so a wrong one undoes itself. Late replies shrink the
+// target, and when most recent replies are late the limit halves at once.
+//
+// While the load does not fill the limit, nothing moves.
+func Default() Law {
+	d := &octave{limit: defaultStart}
+	d.open(windowKind)
+	return d
+}
+
+type octave struct {
+	limit float64
+	now   mono.Time // latest instant seen
+
+	ref     reference
+	windows [windowsKept]reference // the latest windows, as candidates for a reference
+	kept    int                    // how many of them are set
+	newest  int                    // index of the latest
+
+	w   window
+	dip struct {
+		due     mono.Time
+		dueSet  bool
+		started mono.Time
+	}
+
+	late    float64   // moving share of late replies, over work sent after the last cut
+	cutAt   mono.Time // instant of the last cut
+	hasCut  bool
+	meanFor time.Duration // moving mean of reply times: the law's own time scale
+
+	said finding // what last moved the limit, for Explain
+}
+
+// A finding is what moved the limit last.
+type finding struct {
+	note     string
+	got, ref reference // set where a window was compared
+	ratio    float64
+}
+
+// A reference is a mean reply time at a level of work in flight.
+type reference struct {
+	level  float64 // geometric mean of the slots taken at dispatch
+	mean   float64 // seconds
+	weight float64
+	set    bool
+}
+
+type kind uint8
+
+const (
+	windowKind kind = iota // at the limit
+	dipKind                // at half of it
+)
+
+// A window watches the first max(24, level) dispatches that fill the level,
+// until nearly all are answered. Judging sooner would judge the quick ones.
+type window struct {
+	kind     kind
+	level    float64 // the limit in force
+	want     int     // dispatches to tag
+	opened   mono.Time
+	openSet  bool // the first dispatch has been tagged
+	tagged   int
+	closed   mono.Time // when the last was tagged
+	full     bool      // tagged == want
+	answered int       // tagged and back, those that count
+	void     int       // tagged and back, saying nothing
+	late     int
+	sumLog   float64 // sum of ln(slots taken) over the tagged
+	sumTime  float64 // seconds, over the answered
+	sumStart float64 // seconds since opened, over the tagged not yet back
+}
+
+func (o *octave) open(k kind) {
+	level := o.limit
+	if k == dipKind {
+		level = max(defaultFloor, o.limit/2)
+	}
+	o.w = window{kind: k, level: level, want: max(windowReplies, int(level))}
+}
+
+// Limit is the limit, or half of it during a dip.
+func (o *octave) Limit() float64 { return o.w.level }
+
+// Start tags work that fills the level.
+func (o *octave) Start(now mono.Time, inFlight int) {
+	o.now = now
+	w := &o.w
+	if w.full || !w.fills(inFlight) {
+		o.giveUpDip(now)
+		return
+	}
+	if !w.openSet {
+		w.opened, w.openSet = now, true
+	}
+	w.tagged++
+	w.closed = now
+	w.full = w.tagged >= w.want
+	w.sumLog += math.Log(float64(inFlight))
+	w.sumStart += now.Sub(w.opened).Seconds()
+}
+
+func (w *window) fills(inFlight int) bool {
+	return float64(inFlight) >= fullShare*w.level
+}
+
+// has reports whether the window tagged the work behind s.
+func (w *window) has(s Sample) bool {
+	return w.openSet && s.Started >= w.opened && s.Started <= w.closed &&
+		w.fills(s.InFlightAtStart) && w.answered+w.void < w.tagged
+}
+
+// Observe takes one end of work.
+func (o *octave) Observe(now mono.Time, s Sample) {
+	o.now = now
+	took := max(0, now.Sub(s.Started))
+	if s.Outcome == penstock.OK || s.Late {
+		if o.meanFor == 0 {
+			o.meanFor = took
+		}
+		o.meanFor += time.Duration(timeScaleSamples * float64(took-o.meanFor))
+	}
+	if o.w.has(s) {
+		o.count(s, took)
+	}
+	if o.cut(now, s) {
+		return
+	}
+	if o.w.full && float64(o.w.answered+o.w.void) >= answeredShare*float64(o.w.tagged) {
+		o.judge(now)
+	}
+}
+
+func (o *octave) count(s Sample, took time.Duration) {
+	w := &o.w
+	w.sumStart -= s.Started.Sub(w.opened).Seconds()
+	switch {
+	case s.Outcome == penstock.Dropped && !s.Late:
+		// The callee said that it is overloaded. How quickly it said so is
+		// nothing to learn from; that it did is.
+		w.late++
+		w.void++
+	case s.Outcome == penstock.Ignored && !s.Late:
+		w.void++
+	default:
+		w.sumTime += took.Seconds()
+		w.answered++
+		if s.Outcome == penstock.Dropped {
+			w.late++
+		}
+	}
+}
+
+// cut halves the limit when most of the work sent since the last cut is late.
+// It works when every sample is a timeout, and needs no window.
+func (o *octave) cut(now mono.Time, s Sample) bool {
+	if o.hasCut && s.Started <= o.cutAt || s.Outcome == penstock.Ignored {
+		return false
+	}
+	x := 0.0
+	if s.Outcome == penstock.Dropped {
+		x = 1
+	}
+	o.late += lateMemory * (x - o.late)
+	if o.late <= lateCut {
+		return false
+	}
+	o.limit = max(defaultFloor, min(o.limit, float64(s.InFlightAtStart))/2)
+	o.late, o.cutAt, o.hasCut = 0, now, true
+	o.said = finding{note: "halved, as most recent replies were late"}
+	o.open(windowKind)
+	return true
+}
+
+func (o *octave) judge(now mono.Time) {
+	w := &o.w
+	live := w.answered + w.tagged - w.answered - w.void
+	// Those still out count with their age.
+	ages := float64(w.tagged-w.answered-w.void)*now.Sub(w.opened).Seconds() - w.sumStart
+	got := reference{
+		level:  math.Exp(w.sumLog / float64(w.tagged)),
+		mean:   (w.sumTime + max(0, ages)) / float64(max(1, live)),
+		weight: float64(live),
+		set:    live > 0 && w.answered > 0,
+	}
+	late := float64(w.late) / float64(w.tagged)
+	was := w.kind
+	switch {
+	case was == dipKind:
+		o.refer(now, got)
+	case got.set:
+		o.remember(got)
+		o.move(now, got, late)
+	case late > 0: // nothing but refusals by the callee
+		o.apply(0, late)
+	}
+	o.open(windowKind)
+	if was == windowKind && o.wantsDip(now) {
+		o.dip.started = now
+		o.open(dipKind)
+	}
+}
+
+// refer takes a dip's result as the reference.
+func (o *octave) refer(now mono.Time, got reference) {
+	o.dip.due, o.dip.dueSet = now.Add(dipEvery*max(now.Sub(o.dip.started), time.Millisecond)), true
+	if !got.set {
+		return
+	}
+	if r := o.ref; r.set && r.level < got.level*sameLevelRatio && got.level < r.level*sameLevelRatio {
+		got.level = math.Exp(referenceMemory*math.Log(r.level) + (1-referenceMemory)*math.Log(got.level))
+		got.mean = referenceMemory*r.mean + (1-referenceMemory)*got.mean
+	}
+	o.ref = got
+}
+
+func (o *octave) remember(got reference) {
+	o.newest = (o.newest + 1) % windowsKept
+	o.windows[o.newest] = got
+	o.kept = min(o.kept+1, windowsKept)
+}
+
+// usable returns the reference to compare a window at level with: the last
+// dip's while it is at about half the level, else the mean of the past windows
+// that are.
+func (o *octave) usable(level float64) reference {
+	half := func(r reference) bool {
+		return r.set && r.level >= referenceLow*level && r.level <= referenceHigh*level
+	}
+	if half(o.ref) {
+		return o.ref
+	}
+	var sum reference
+	for _, r := range o.windows {
+		if half(r) {
+			sum.level += r.weight * math.Log(r.level)
+			sum.mean += r.weight * r.mean
+			sum.weight += r.weight
+		}
+	}
+	if sum.weight == 0 {
+		return reference{}
+	}
+	return reference{math.Exp(sum.level / sum.weight), sum.mean / sum.weight, sum.weight, true}
+}
+
+func (o *octave) wantsDip(now mono.Time) bool {
+	if o.limit < 1.5 {
+		return false
+	}
+	return o.dip.dueSet && now >= o.dip.due || !o.usable(o.limit).set
+}
+
+// move applies the law to a window's result.
+func (o *octave) move(now mono.Time, got reference, late float64) {
+	ref := o.usable(got.level)
+	if !ref.set {
+		if o.limit >= 1.5 {
+			o.shrink(late)
+			return // a dip follows
+		}
+		o.said = finding{note: "growing, as there is no reference yet"}
+		o.apply(1, late)
+		return
+	}
+	o.ref = ref
+	ratio := got.mean / max(ref.mean, 1e-9)
+	if ref.level > got.level/2 {
+		// The reference is nearer than an octave: stretch what was seen to one.
+		ratio = math.Pow(ratio, math.Ln2/math.Log(got.level/ref.level))
+	}
+	o.said = finding{got: got, ref: ref, ratio: ratio}
+	o.apply(ratio, late)
+}
+
+// shrink answers late replies while there is no reference to steer by.
+func (o *octave) shrink(late float64) {
+	if late > 0 {
+		o.limit = max(defaultFloor, o.limit*max(1/maxStep, math.Pow(1-late, latePower)))
+		o.said = finding{note: "shrinking, as replies are late and there is no reference yet"}
+	}
+}
+
+// apply moves the limit half way (in logarithm) to x + sqrt(x), where x is the
+// limit corrected by the ratio found.
+func (o *octave) apply(ratio, late float64) {
+	step := maxStep
+	if ratio > 0 {
+		step = targetRatio / ratio
+	}
+	step *= math.Pow(1-late, latePower)
+	x := o.limit * min(max(step, 1/maxStep), maxStep)
+	o.limit = max(defaultFloor, math.Sqrt(o.limit*(x+math.Sqrt(x))))
+}
+
+// giveUpDip ends a dip that the load no longer fills: half the limit is enough
+// for it, so there is nothing to compare.
+func (o *octave) giveUpDip(now mono.Time) {
+	if o.w.kind != dipKind || o.w.full || now.Sub(o.dip.started) < dipPatience*max(o.meanFor, time.Millisecond) {
+		return
+	}
+	o.dip.due, o.dip.dueSet = now.Add(dipEvery*now.Sub(o.dip.started)), true
+	o.open(windowKind)
+}
+
+// Next ends a dip that the load does not fill.
+func (o *octave) Next() (mono.Time, bool) {
+	if o.w.kind != dipKind || o.w.full {
+		return 0, false
+	}
+	return o.dip.started.Add(dipPatience * max(o.meanFor, time.Millisecond)), true
+}
+
+// Step gives up a dip whose time has run out.
+func (o *octave) Step(now mono.Time) { o.giveUpDip(now) }
+
+// Explain says what the last window found.
+func (o *octave) Explain() string {
+	state := "at the limit"
+	if o.w.kind == dipKind {
+		state = "in a dip to measure the reference"
+	}
+	said := o.said.note
+	switch {
+	case o.said.got.set:
+		f := o.said
+		said = fmt.Sprintf("replies took %.3g ms at %.1f in flight and %.3g ms at %.1f, a factor of %.2f per doubling against the %.1f aimed at",
+			f.got.mean*1e3, f.got.level, f.ref.mean*1e3, f.ref.level, f.ratio, targetRatio)
+	case said == "":
+		said = "nothing measured yet"
+	}
+	return fmt.Sprintf("limit %.1f, %s; %s", o.limit, state, said)
+}

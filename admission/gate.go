@@ -1,0 +1,166 @@
+package admission
+
+import (
+	"math"
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/mono"
+)
+
+// The constants of zombie probes. While a gate's slots are held by work whose
+// callers have left, one more unit at a time is let in, so that an answer can
+// show that the callee is back.
+const (
+	probeFirstLeast = 10 * time.Millisecond // shortest wait before the first probe
+	probeMost       = time.Second           // longest wait between probes
+	starvedShare    = 4                     // starved: live work below limit/4
+)
+
+// A gate is one callee: a limit with its in-flight count.
+type gate struct {
+	name    string
+	law     limit.Law
+	starter limit.Starter // law, if it wants starts
+	stepper limit.Stepper // law, if it moves with time
+	byCall  bool          // law is the default, not configured
+
+	limit    float64
+	inFlight int // slots taken
+	zombies  int // of them, by work whose caller has left
+
+	// A limit below 1 is kept as an average: after each unit the gate stays shut.
+	shutUntil mono.Time
+	shut      bool
+
+	// probeWait is the learned estimate of how long to leave zombies alone; 0
+	// while the gate is not starved by them.
+	probeWait time.Duration
+	probeAt   mono.Time
+
+	service sketch
+	recent  summary // of service, as of the last tick
+	dirty   bool    // service has changed since
+
+	pools []int32 // the rooms that it pulls from
+	turn  int     // which of them is asked first
+
+	admitted, good, dropped uint64
+	removed                 bool // no longer configured; waits for its last Done
+}
+
+func (g *gate) setLaw(law limit.Law) {
+	g.law = law
+	g.starter, _ = law.(limit.Starter)
+	g.stepper, _ = law.(limit.Stepper)
+	g.limit = law.Limit()
+}
+
+// slots is the whole number of slots that the limit means now.
+func (g *gate) slots() int { return max(1, int(math.Round(min(g.limit, math.MaxInt32)))) }
+
+// load is what balancing compares: slots taken over the limit.
+func (g *gate) load() float64 { return float64(g.inFlight) / max(g.limit, 1e-3) }
+
+// open reports whether work of the given cost may start now.
+func (g *gate) open(now mono.Time, cost int) bool {
+	switch {
+	case g.removed:
+		return false
+	case g.inFlight == 0:
+		return !g.shut || now >= g.shutUntil
+	case g.inFlight+cost <= g.slots():
+		return true
+	}
+	return g.starved() && now >= g.probeDue(now)
+}
+
+// starved reports whether zombies hold so many slots that nearly no live work
+// can say how the callee is.
+func (g *gate) starved() bool {
+	return g.zombies > 0 && (g.inFlight-g.zombies)*starvedShare < g.slots()
+}
+
+// probeDue is when a starved gate lets one more in, starting the wait if none
+// runs.
+func (g *gate) probeDue(now mono.Time) mono.Time {
+	if g.probeWait == 0 {
+		g.probeWait = min(max(g.recent.P90, probeFirstLeast), probeMost)
+		g.probeAt = now.Add(g.probeWait)
+	}
+	return g.probeAt
+}
+
+func (g *gate) start(now mono.Time, cost int) {
+	if g.inFlight > 0 && g.inFlight+cost > g.slots() && g.probeWait > 0 {
+		// This is a probe: until it is answered, the next waits twice as long.
+		g.probeWait = min(2*g.probeWait, probeMost)
+		g.probeAt = now.Add(g.probeWait)
+	}
+	g.inFlight += cost
+	g.admitted++
+	if g.starter != nil {
+		g.starter.Start(now, g.inFlight)
+		g.limit = g.law.Limit()
+	}
+}
+
+// sample tells the law and the sketch how one unit went.
+func (g *gate) sample(now mono.Time, s limit.Sample) {
+	took := now.Sub(s.Started)
+	if s.Outcome == penstock.OK || s.Late {
+		g.service.add(now, took)
+		g.dirty = true
+	}
+	switch s.Outcome {
+	case penstock.OK:
+		g.good++
+		g.probeWait = 0
+	case penstock.Dropped:
+		g.dropped++
+	}
+	g.law.Observe(now, s)
+	g.limit = g.law.Limit()
+}
+
+// end frees the slots of a unit that ran for took.
+func (g *gate) end(now mono.Time, cost int, took time.Duration) {
+	g.inFlight -= cost
+	if g.limit < 1 {
+		g.shut = true
+		g.shutUntil = now.Add(time.Duration(float64(took) * (1/max(g.limit, 1e-6) - 1)))
+		return
+	}
+	g.shut = false
+}
+
+// next is when the gate may change by time alone; waiting says whether anything
+// waits for it.
+func (g *gate) next(waiting bool) mono.Time {
+	at := mono.Never
+	if t, ok := g.law.Next(); ok {
+		at = t
+	}
+	if waiting && g.shut && g.inFlight == 0 {
+		at = min(at, g.shutUntil)
+	}
+	if waiting && g.probeWait > 0 && g.starved() {
+		at = min(at, g.probeAt)
+	}
+	return at
+}
+
+// unused reports whether the gate is no longer configured and holds nothing.
+func (g *gate) unused() bool { return g.removed && g.inFlight == 0 }
+
+// explain says what binds the gate now.
+func (g *gate) explain() string {
+	switch {
+	case g.removed:
+		return "no longer configured; waits for its last work to end"
+	case g.starved():
+		return "held by work whose callers have left: lets one more in from time to time until the callee answers"
+	}
+	return g.law.Explain()
+}

@@ -1,0 +1,265 @@
+package admission
+
+import (
+	"math"
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/queue"
+	"github.com/penstock-go/penstock/admission/shed"
+	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
+)
+
+// The constants of the waiting room.
+const (
+	roomLength = 4096 // units waiting in one room, at most
+
+	// How long work may wait where no number is given, in service times. A queue
+	// that comes and goes absorbs a burst; one that stands only adds its length
+	// to every reply.
+	firstBound     = time.Second // before any service time is known
+	burstBoundP50  = 4           // a passing queue: the longer of 4 x p50
+	burstBoundP90  = 2           // and 2 x p90
+	standBoundP50  = 2           // a standing queue: 2 x p50
+	standOn        = 0.9         // a queue stands once it is there for this share of the time,
+	standOff       = 0.75        // until it is there for less than this,
+	standMemoryP50 = 50          // over about so many service times
+	standLeast     = 50 * time.Millisecond
+	standMost      = 5 * time.Second
+
+	lateMemory = 1.0 / 32 // moving share of late replies
+	lateOn     = 0.3      // above it the newest waiting work goes first, too
+
+	// serviceShare bounds the p90 that a deadline must leave: a p90 swollen by
+	// an incident may not refuse work that asks for most of its time.
+	serviceShare = 0.6
+
+	exploreWithin = 100 * time.Millisecond // one exploration at least so often
+	levelMemory   = 100 * time.Millisecond // the level's moving average
+	levelWaiting  = 0.8                    // the level at which work starts to wait
+)
+
+// A pool is one waiting room in front of its gates.
+type pool struct {
+	gates []int32
+	order queue.Order
+	room  *queue.Room
+	codel *queue.CoDel
+	door  *turnstile
+
+	pricer   shed.Pricer
+	spreader pressure.Spreader
+
+	marked   mono.Time // when standing was last brought up to date
+	standing float64   // moving share of time that something waits
+	stands   bool
+	lateness float64 // moving share of late replies
+	lifo     bool
+
+	service  summary       // over its gates, as of the last tick
+	perSlot  float64       // slots' worth of work finished per second at the limit
+	fill     float64       // moving average of in flight / limit
+	inFlight int           // over its gates, as of the last tick
+	limit    float64       // over its gates, as of the last tick
+	retry    time.Duration // what to tell refused callers, before jitter
+
+	refusals  int // since the last tick, the turnstile's included
+	refusing  bool
+	explored  mono.Time // when work was last let through against an estimate
+	skipped   int       // estimates obeyed since
+	counted   uint32    // the turnstile's count when it was last collected
+	refusedBy [penstock.Reasons]*[jitters]penstock.RejectedError
+}
+
+// mark brings the share of time that something waits up to date. Call it
+// before the room becomes empty or stops being so.
+func (p *pool) mark(now mono.Time) {
+	memory := min(max(standMemoryP50*p.service.P50, standLeast), standMost)
+	x := 0.0
+	if p.room.Len() > 0 {
+		x = 1
+	}
+	p.standing += (1 - math.Exp(-now.Sub(p.marked).Seconds()/memory.Seconds())) * (x - p.standing)
+	p.marked = now
+	switch {
+	case p.standing > standOn:
+		p.stands = true
+	case p.standing < standOff:
+		p.stands = false
+	}
+}
+
+// answered follows the share of late replies.
+func (p *pool) answered(o penstock.Outcome, late bool) {
+	switch {
+	case late:
+		p.lateness += lateMemory * (1 - p.lateness)
+	case o == penstock.OK:
+		p.lateness -= lateMemory * p.lateness
+	}
+}
+
+// bound is the longest wait that the room itself allows.
+func (p *pool) bound() time.Duration {
+	switch {
+	case p.service.n == 0:
+		return firstBound
+	case p.stands:
+		return standBoundP50 * p.service.P50
+	}
+	return max(burstBoundP50*p.service.P50, burstBoundP90*p.service.P90)
+}
+
+// latestStart is the instant after which work with the given deadline would
+// probably finish too late.
+func (p *pool) latestStart(now, deadline mono.Time) mono.Time {
+	left := deadline.Sub(now)
+	return deadline.Add(-min(p.service.P90, time.Duration(serviceShare*float64(left))))
+}
+
+// waitBehind estimates the wait behind work that costs ahead slots.
+func (p *pool) waitBehind(ahead int) time.Duration {
+	if ahead == 0 || p.perSlot <= 0 {
+		return 0
+	}
+	return time.Duration(float64(ahead) / p.perSlot * float64(time.Second))
+}
+
+// explore reports whether an estimate that says no is to be tested.
+func (p *pool) explore(now mono.Time) bool {
+	p.skipped++
+	if p.skipped < exploreEvery && now.Sub(p.explored) < exploreWithin/time.Duration(len(p.gates)) {
+		return false
+	}
+	p.skipped, p.explored = 0, now
+	return true
+}
+
+// excess is by how many slots observe mode has passed the limit.
+func (p *pool) excess() int { return max(0, p.inFlight-int(p.limit)) }
+
+// pressed reports whether the pool needs ticks though nothing else happens.
+func (p *pool) pressed() bool {
+	price := p.door.verdict.Load().price
+	return p.refusing || p.refusals > 0 || p.room.Len() > 0 || price > 0 && price < penstock.MaxPrice
+}
+
+// level is how full the pool is, 0 to 1.
+func (p *pool) level(now mono.Time) float64 {
+	if p.refusing {
+		return 1
+	}
+	if oldest, ok := p.room.Oldest(); ok {
+		over := now.Sub(oldest).Seconds() / max(p.bound().Seconds(), 1e-9)
+		return levelWaiting + (1-levelWaiting)*min(1, over)
+	}
+	return levelWaiting * min(1, p.fill)
+}
+
+// tick takes stock of one pool: what stands, what is refused, what to tell.
+func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
+	p.mark(now)
+	c.collect(p)
+	p.refusing = p.refusals > 0
+	p.service, p.perSlot, p.inFlight, p.limit = summary{}, 0, 0, 0
+	for _, i := range p.gates {
+		g := &c.gates[i]
+		p.service.merge(g.recent)
+		p.inFlight += g.inFlight
+		p.limit += g.limit
+		if g.recent.mean > 0 {
+			p.perSlot += float64(g.slots()) / g.recent.mean.Seconds()
+		}
+	}
+	p.fill += (1 - math.Exp(-since.Seconds()/levelMemory.Seconds())) * (float64(p.inFlight)/max(p.limit, 1e-3) - p.fill)
+	p.lifo = p.stands || p.lateness > lateOn
+	p.room.SetLIFO(p.lifo)
+	if p.refusing {
+		p.retry = p.spreader.Next(now, p.pricer.FinishedPerSecond(), p.refusals)
+	} else {
+		p.retry = 0
+	}
+	p.refusals = 0
+	p.refusedBy = [penstock.Reasons]*[jitters]penstock.RejectedError{}
+	wasPriced := p.pricer.Price() > 0
+	price := p.pricer.Step(now, p.stands && (p.refusing || wasPriced))
+	why := penstock.ReasonPriority
+	switch {
+	case c.draining:
+		price, why = penstock.MaxPrice, penstock.ReasonDraining
+	case c.observe:
+		price = 0
+	}
+	c.publish(now, p, price, why)
+	if price > 0 && now.Sub(p.explored) >= exploreWithin/time.Duration(len(p.gates)) {
+		p.explored = now
+		p.door.credit.Store(true)
+	}
+}
+
+// collect takes the turnstile's refusals into the books.
+func (c *Core) collect(p *pool) {
+	n := p.door.count.Load()
+	if n == p.counted && p.door.verdict.Load().price == 0 {
+		return
+	}
+	p.counted = n
+	why := penstock.ReasonPriority
+	if c.draining {
+		why = penstock.ReasonDraining
+	}
+	for r := range p.door.refused {
+		n := p.door.refused[r].Swap(0)
+		if n == 0 {
+			continue
+		}
+		rank := penstock.Rank(r)
+		p.pricer.Offered(rank, float64(n))
+		p.refusals += int(n)
+		c.total.offered += uint64(n)
+		c.total.refused[why][rank.Criticality()] += uint64(n)
+	}
+}
+
+// publish makes the verdict that holds until the next tick, unless it would say
+// what the last one says.
+func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstock.Reason) {
+	signal := pressure.Signal{Level: math.Round(p.level(now)*1000) / 1000, Price: price, Retry: p.retry}
+	if oldest, ok := p.room.Oldest(); ok {
+		signal.Delay = now.Sub(oldest).Round(100 * time.Microsecond)
+	}
+	if last := p.door.verdict.Load(); last.signal == signal && price == 0 {
+		return
+	}
+	v := &verdict{at: now, price: price, signal: signal}
+	if price > 0 {
+		v.errs = c.errorsFor(now, p, why)
+	}
+	p.door.verdict.Store(v)
+}
+
+// openDoor takes the price away before the next tick.
+func (c *Core) openDoor(now mono.Time, p *pool) {
+	c.collect(p)
+	c.publish(now, p, 0, penstock.ReasonNone)
+}
+
+// tick takes stock of everything.
+func (c *Core) tick(now mono.Time) {
+	since := Tick + now.Sub(c.tickAt)
+	c.tickAt = now.Add(Tick)
+	for i := range c.gates {
+		g := &c.gates[i]
+		if g.dirty {
+			g.recent, g.dirty = g.service.summary(), false
+		}
+	}
+	for _, p := range c.pools {
+		c.tickPool(now, p, since)
+		if p.room.Len() > 0 {
+			c.pull(now, p)
+		}
+	}
+	c.little.tick(now, c.total.inFlight)
+}

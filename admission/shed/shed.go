@@ -1,0 +1,91 @@
+// Package shed decides who is refused: it sets the price, the lowest rank that
+// is still admitted.
+//
+// The price is coarse and the waiting room behind it is exact. [Pricer] lets
+// through about twice what the callee finishes, from the highest rank down, so
+// that the room stays busy and chooses; what lies below would be refused
+// anyway, and the price refuses it for the cost of a compare, in the same order
+// for every hop.
+//
+// The cut through a histogram of ranks is that of DAGOR (Zhou et al., "Overload
+// control for scaling WeChat microservices", SoCC 2018, section 4.2).
+package shed
+
+import (
+	"math"
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+)
+
+const (
+	// overcommit is how much more work passes the price than the callee
+	// finishes. At 1 the room would run dry on every fluctuation; the room
+	// refuses the surplus for a fraction of a microsecond each.
+	overcommit = 2.0
+	// memory is the time constant of the histogram: long enough for a few
+	// hundred arrivals, short enough to follow a spike within a second.
+	memory = 250 * time.Millisecond
+)
+
+// A Pricer turns what was offered and what was finished into a price. The zero
+// Pricer is ready to use and admits everything.
+type Pricer struct {
+	offered  [penstock.MaxRank + 1]float64 // decayed counts by rank
+	total    float64
+	finished float64 // decayed slots' worth of finished work
+	at       mono.Time
+	begun    bool
+	price    penstock.Price
+}
+
+// Offered counts n units of rank r, and what they cost, as asking to enter.
+func (p *Pricer) Offered(r penstock.Rank, cost float64) {
+	p.offered[min(r, penstock.MaxRank)] += cost
+	p.total += cost
+}
+
+// Finished counts finished work.
+func (p *Pricer) Finished(cost float64) { p.finished += cost }
+
+// FinishedPerSecond is how much work has finished per second of late.
+func (p *Pricer) FinishedPerSecond() float64 { return p.finished / memory.Seconds() }
+
+// Step forgets the past and sets the price. refusing says that the room has had
+// to refuse work in a sustained way: without it there is no price, whatever
+// the counts.
+func (p *Pricer) Step(now mono.Time, refusing bool) penstock.Price {
+	if p.begun {
+		keep := math.Exp(-now.Sub(p.at).Seconds() / memory.Seconds())
+		p.total, p.finished = p.total*keep, p.finished*keep
+		for i := range p.offered {
+			p.offered[i] *= keep
+		}
+	}
+	p.at, p.begun = now, true
+	p.price = 0
+	if refusing {
+		p.price = p.cut(overcommit * p.finished)
+	}
+	return p.price
+}
+
+// Price is what the last Step set.
+func (p *Pricer) Price() penstock.Price { return p.price }
+
+// cut returns the lowest rank such that the work at and above it is about
+// room's worth. Some rank always gets in.
+func (p *Pricer) cut(room float64) penstock.Price {
+	if p.total <= room {
+		return 0
+	}
+	sum := 0.0
+	for r := len(p.offered) - 1; r >= 0; r-- {
+		sum += p.offered[r]
+		if sum > room {
+			return penstock.Price(r)
+		}
+	}
+	return 0
+}

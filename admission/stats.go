@@ -1,0 +1,111 @@
+package admission
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+)
+
+// littleMemory is over how long the two sides of Little's law are compared.
+const littleMemory = 5 * time.Second
+
+// A littleMeter measures L, lambda and W apart from each other. Each sum
+// decays, so that their quotients are means over the last seconds.
+type littleMeter struct {
+	at       mono.Time // area is up to date until here
+	decayed  mono.Time // the last decay
+	area     float64   // integral of the number in flight, in slot-seconds
+	elapsed  float64   // seconds
+	ended    float64   // units
+	occupied float64   // their times, in seconds
+}
+
+func (m *littleMeter) advance(now mono.Time, inFlight int) {
+	dt := now.Sub(m.at).Seconds()
+	m.area += dt * float64(inFlight)
+	m.elapsed += dt
+	m.at = now
+}
+
+func (m *littleMeter) end(now mono.Time, inFlight, cost int, took time.Duration) {
+	m.advance(now, inFlight)
+	m.ended += float64(cost)
+	m.occupied += took.Seconds() * float64(cost)
+}
+
+func (m *littleMeter) tick(now mono.Time, inFlight int) {
+	m.advance(now, inFlight)
+	keep := math.Exp(-now.Sub(m.decayed).Seconds() / littleMemory.Seconds())
+	m.area, m.elapsed, m.ended, m.occupied = m.area*keep, m.elapsed*keep, m.ended*keep, m.occupied*keep
+	m.decayed = now
+}
+
+func (m *littleMeter) read() penstock.Little {
+	var l penstock.Little
+	if m.elapsed > 0 {
+		l.L, l.Lambda = m.area/m.elapsed, m.ended/m.elapsed
+	}
+	if m.ended > 0 {
+		l.W = m.occupied / m.ended
+	}
+	l.Gap = l.L - l.Lambda*l.W
+	return l
+}
+
+// Stats returns a snapshot.
+func (c *Core) Stats(now mono.Time) penstock.Stats {
+	now = c.advance(now)
+	c.little.advance(now, c.total.inFlight)
+	for _, p := range c.pools {
+		c.collect(p)
+	}
+	t := &c.total
+	s := penstock.Stats{
+		Offered: t.offered, Admitted: t.admitted, Left: t.left, Refused: t.refused, WouldRefuse: t.wouldRefuse,
+		Explored: t.explored, Good: t.good, Wasted: t.wasted, Dropped: t.dropped, Ignored: t.ignored, StaleDone: t.stale,
+		InFlight: t.inFlight, Zombies: t.zombies, Waiting: t.waiting,
+		Sojourn: c.sojourn.summary().Quantiles, Little: c.little.read(),
+	}
+	for _, p := range c.pools {
+		s.Level = max(s.Level, p.level(now))
+		s.Price = max(s.Price, p.door.verdict.Load().price)
+	}
+	var service summary
+	for i := range c.gates {
+		g := &c.gates[i]
+		if g.unused() {
+			continue
+		}
+		sum := g.service.summary()
+		service.merge(sum)
+		s.Limit += g.limit
+		s.Gates = append(s.Gates, penstock.GateStats{
+			Name: g.name, Limit: g.limit, InFlight: g.inFlight, Zombies: g.zombies,
+			Admitted: g.admitted, Good: g.good, Dropped: g.dropped, Service: sum.Quantiles, Explain: g.explain(),
+		})
+	}
+	s.Service = service.Quantiles
+	return s
+}
+
+// Explain says in words what binds each gate.
+func (c *Core) Explain() string {
+	var b strings.Builder
+	for i := range c.gates {
+		g := &c.gates[i]
+		if g.unused() {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		if g.name != "" {
+			b.WriteString(g.name + ": ")
+		}
+		b.WriteString(g.explain())
+	}
+	return b.String()
+}

@@ -1,0 +1,50 @@
+package admission
+
+import (
+	"sync/atomic"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
+)
+
+// exploreEvery lets one in so many of the refusals that rest on an estimate
+// through, so that the estimate can be corrected.
+const exploreEvery = 100
+
+// jitters is how many retry-after values one refusal reason has at a time, so
+// that callers refused in one tick do not come back in one.
+const jitters = 8
+
+// A verdict is what the core decided at its last tick. It never changes, so
+// that refusing costs a load and a compare.
+type verdict struct {
+	at     mono.Time
+	price  penstock.Price
+	errs   *[jitters]penstock.RejectedError // set where price > 0
+	signal pressure.Signal
+}
+
+// A turnstile refuses by rank in front of a room. It is the one part of the
+// core that any goroutine may touch at any time.
+type turnstile struct {
+	verdict atomic.Pointer[verdict]
+	refused [penstock.MaxRank + 1]atomic.Uint32 // by rank, since the last tick
+	count   atomic.Uint32                       // refusals, to let every hundredth through
+	credit  atomic.Bool                         // the next is let through
+}
+
+// refuse returns the refusal for work of rank r, or nil. explored says that the
+// work would have been refused but is let through to test the price.
+func (t *turnstile) refuse(r penstock.Rank) (err *penstock.RejectedError, explored bool) {
+	v := t.verdict.Load()
+	if v.price.Admits(r) {
+		return nil, false
+	}
+	n := t.count.Add(1)
+	if v.price < penstock.MaxPrice && (n%exploreEvery == 0 || t.credit.Load() && t.credit.CompareAndSwap(true, false)) {
+		return nil, true
+	}
+	t.refused[min(r, penstock.MaxRank)].Add(1)
+	return &v.errs[n%jitters], false
+}
