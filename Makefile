@@ -1,0 +1,79 @@
+# penstock. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+
+# The one place where the linter's version is pinned.
+GOLANGCI_LINT_VERSION := v2.15.0
+
+TIMEOUT  ?= 5m     # test, race: the most that one package may take
+FUZZTIME ?= 10s    # fuzz: for each function
+BENCH    ?= .      # bench: which benchmarks, a regular expression
+COUNT    ?= 6      # bench: runs of each
+PKG      ?= ./...  # test, race, fuzz, bench: which packages of the main module
+
+# The folders with a go.mod of their own.
+export MODULES := $(patsubst %/go.mod,%,$(wildcard */go.mod */*/go.mod))
+
+LINTER := bin/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings, as in 'make fuzz FUZZTIME=1m':"
+	@awk -F ' *(\\?=|#) *' '/^[A-Z]+ *\?=/ { printf "  %-9s %-6s %s\n", $$1, $$2, $$3 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, and start the demo
+	exec bin/penstock demo
+
+.PHONY: build
+build: dashboard ## build bin/penstock, with the dashboard if Node is there
+	go build -trimpath -o bin/penstock ./cmd/penstock
+
+.PHONY: dashboard
+dashboard:
+	@bash tools/dashboard.sh
+
+.PHONY: test
+test: ## every test that can run here; says what it skipped, and why
+	@bash tools/test.sh -shuffle=on -timeout=$(strip $(TIMEOUT)) $(strip $(PKG))
+
+.PHONY: race
+race: ## the tests of the main module under the race detector (needs a C compiler)
+	go test -race -shuffle=on -timeout=$(strip $(TIMEOUT)) $(strip $(PKG))
+
+.PHONY: fuzz
+fuzz: ## every fuzz function for FUZZTIME
+	@bash tools/fuzz.sh $(strip $(FUZZTIME)) $(strip $(PKG))
+
+.PHONY: bench
+bench: ## the benchmarks, compared with those of the run before
+	@bash tools/bench.sh '$(strip $(BENCH))' $(strip $(COUNT)) $(strip $(PKG))
+
+.PHONY: lint
+lint: $(LINTER) ## golangci-lint, go vet, go fix and go mod tidy, without changing anything
+	@bash tools/lint.sh $(LINTER)
+
+.PHONY: fix
+fix: $(LINTER) ## format, modernize and tidy
+	@bash tools/fix.sh $(LINTER)
+
+.PHONY: golden
+golden: ## rewrite the golden files; review the diff
+	@bash tools/golden.sh
+
+.PHONY: live
+live: ## prove the live figures with real processes
+	bash bench/live/run.sh
+
+# The version is in the file's name, so that a new pin installs a new linter.
+$(LINTER):
+	@echo "installing golangci-lint $(GOLANGCI_LINT_VERSION)"
+	@mkdir -p bin/tools/new
+	@GOBIN="$$PWD/bin/tools/new" GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@mv bin/tools/new/golangci-lint $@
