@@ -67,7 +67,7 @@ func (c *Controller) Acquire(ctx context.Context, w penstock.Work) (Permit, erro
 func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Work) (Permit, error) {
 	door := (*c.doors.Load())[route]
 	explored := false
-	if v := door.verdict.Load(); v.price > 0 {
+	if v := door.verdict.Load(); v.ranked {
 		c.placeInCohort(&w, v.at)
 		var err *penstock.RejectedError
 		if err, explored = door.refuse(w.Rank()); err != nil {
@@ -75,7 +75,6 @@ func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Wor
 		}
 	}
 	now := mono.Now()
-	c.placeInCohort(&w, now)
 	if t, ok := ctx.Deadline(); ok {
 		if d := mono.Of(t); !w.HasDeadline || d < w.Deadline {
 			w.Deadline, w.HasDeadline = d, true
@@ -99,6 +98,8 @@ func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Wor
 }
 
 // placeInCohort gives work that names no cohort one: by its flow, or at random.
+// A cohort matters only while a pool is near a price, so nobody pays for the
+// draw at other times.
 func (c *Controller) placeInCohort(w *penstock.Work, now mono.Time) {
 	switch {
 	case w.Cohort.Specified():

@@ -144,7 +144,9 @@ func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bo
 	p := r.pool
 	rank, cost := w.Rank(), w.Slots()
 	c.total.offered++
-	p.pricer.Offered(rank, float64(cost))
+	if p.stands {
+		p.pricer.Offered(rank, float64(cost))
+	}
 	if explored {
 		c.total.explored++
 	}
@@ -161,6 +163,9 @@ func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bo
 	if why == penstock.ReasonNone && p.room.Len() == 0 {
 		if g := c.pick(p, now, cost); g >= 0 {
 			i := c.take(now, routeIndex, rank, cost, w)
+			if p.codel != nil {
+				p.codel.Drop(now, 0, 0) // an empty room ends a dropping spell
+			}
 			c.start(now, i, g)
 			return Decision{State: Admitted, Ticket: c.ticket(i), Gate: g}
 		}
@@ -439,15 +444,15 @@ func (c *Core) pull(now mono.Time, p *pool) {
 		if !ok {
 			return
 		}
-		if p.codel != nil && p.codel.Drop(now, now.Sub(it.Arrived), p.room.Len()) {
+		g := c.pick(p, now, it.Cost)
+		if g < 0 {
+			return
+		}
+		if p.codel != nil && p.codel.Drop(now, now.Sub(it.Arrived), p.room.Len()-1) {
 			p.mark(now)
 			p.room.Remove(handle)
 			c.settleRefused(now, it.ID, penstock.ReasonSojourn)
 			continue
-		}
-		g := c.pick(p, now, it.Cost)
-		if g < 0 {
-			return
 		}
 		p.mark(now)
 		p.room.Take(handle)

@@ -229,10 +229,11 @@ func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstoc
 	if oldest, ok := p.room.Oldest(); ok {
 		signal.Delay = now.Sub(oldest).Round(100 * time.Microsecond)
 	}
-	if last := p.door.verdict.Load(); last.signal == signal && price == 0 {
+	ranked := price > 0 || p.stands
+	if last := p.door.verdict.Load(); last.signal == signal && last.ranked == ranked && price == 0 {
 		return
 	}
-	v := &verdict{at: now, price: price, signal: signal}
+	v := &verdict{at: now, ranked: ranked, price: price, signal: signal}
 	if price > 0 {
 		v.errs = c.errorsFor(now, p, why)
 	}

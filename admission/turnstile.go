@@ -20,6 +20,7 @@ const jitters = 8
 // that refusing costs a load and a compare.
 type verdict struct {
 	at     mono.Time
+	ranked bool // ranks are being counted: there is a price, or may soon be one
 	price  penstock.Price
 	errs   *[jitters]penstock.RejectedError // set where price > 0
 	signal pressure.Signal

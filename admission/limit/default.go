@@ -20,14 +20,15 @@ const (
 	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor
 	latePower        = 4    // how sharply late replies shrink the target
 	maxStep          = 2.0  // most that one window may change the target, either way
-	dipEvery         = 100  // a reference is re-measured after so many dip lengths
-	referenceMemory  = 0.8  // weight of the old reference when a dip repeats its level
+	dipSoon          = 4    // a new reference is measured again after so many dip lengths,
+	dipEvery         = 128  // then after twice as many each time, up to this
+	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
 	referenceHigh    = 0.75 // up to this
 	lateMemory       = 1.0 / 24
 	lateCut          = 0.5 // halve when more than this share of recent replies is late
 	windowsKept      = 6
-	dipPatience      = 8    // a dip that the load does not fill is given up after so many reply times
+	dipPatience      = 8    // a dip is given up when nothing has filled it for so many reply times
 	sameLevelRatio   = 1.25 // levels within this factor are one level
 	timeScaleSamples = 1.0 / 16
 )
@@ -66,6 +67,7 @@ type octave struct {
 		due     mono.Time
 		dueSet  bool
 		started mono.Time
+		every   int // dip lengths until the next
 	}
 
 	late    float64   // moving share of late replies, over work sent after the last cut
@@ -87,7 +89,7 @@ type finding struct {
 type reference struct {
 	level  float64 // geometric mean of the slots taken at dispatch
 	mean   float64 // seconds
-	weight float64
+	weight float64 // replies behind a window, dips behind a reference
 	set    bool
 }
 
@@ -103,6 +105,7 @@ const (
 type window struct {
 	kind     kind
 	level    float64 // the limit in force
+	fill     int     // work sent with so many slots taken fills the level
 	want     int     // dispatches to tag
 	opened   mono.Time
 	openSet  bool // the first dispatch has been tagged
@@ -122,7 +125,9 @@ func (o *octave) open(k kind) {
 	if k == dipKind {
 		level = max(defaultFloor, o.limit/2)
 	}
-	o.w = window{kind: k, level: level, want: max(windowReplies, int(level))}
+	// A level of 1.4 is one slot, and is full when that is taken.
+	fill := int(math.Ceil(fullShare * max(1, math.Round(level))))
+	o.w = window{kind: k, level: level, fill: fill, want: max(windowReplies, int(level))}
 }
 
 // Limit is the limit, or half of it during a dip.
@@ -131,9 +136,9 @@ func (o *octave) Limit() float64 { return o.w.level }
 // Start tags work that fills the level.
 func (o *octave) Start(now mono.Time, inFlight int) {
 	o.now = now
+	o.giveUpDip(now)
 	w := &o.w
-	if w.full || !w.fills(inFlight) {
-		o.giveUpDip(now)
+	if w.full || inFlight < w.fill {
 		return
 	}
 	if !w.openSet {
@@ -146,14 +151,10 @@ func (o *octave) Start(now mono.Time, inFlight int) {
 	w.sumStart += now.Sub(w.opened).Seconds()
 }
 
-func (w *window) fills(inFlight int) bool {
-	return float64(inFlight) >= fullShare*w.level
-}
-
 // has reports whether the window tagged the work behind s.
 func (w *window) has(s Sample) bool {
 	return w.openSet && s.Started >= w.opened && s.Started <= w.closed &&
-		w.fills(s.InFlightAtStart) && w.answered+w.void < w.tagged
+		s.InFlightAtStart >= w.fill && w.answered+w.void < w.tagged
 }
 
 // Observe takes one end of work.
@@ -247,17 +248,32 @@ func (o *octave) judge(now mono.Time) {
 	}
 }
 
-// refer takes a dip's result as the reference.
+// refer takes a dip's result as the reference. A lucky first one would freeze the
+// limit, so it is measured again soon, and what repeats is averaged.
 func (o *octave) refer(now mono.Time, got reference) {
-	o.dip.due, o.dip.dueSet = now.Add(dipEvery*max(now.Sub(o.dip.started), time.Millisecond)), true
-	if !got.set {
+	o.dip.every = min(2*o.dip.every, dipEvery)
+	r := o.ref
+	switch {
+	case !got.set:
+		o.scheduleDip(now)
 		return
-	}
-	if r := o.ref; r.set && r.level < got.level*sameLevelRatio && got.level < r.level*sameLevelRatio {
-		got.level = math.Exp(referenceMemory*math.Log(r.level) + (1-referenceMemory)*math.Log(got.level))
-		got.mean = referenceMemory*r.mean + (1-referenceMemory)*got.mean
+	case r.set && r.level < got.level*sameLevelRatio && got.level < r.level*sameLevelRatio:
+		old := min(r.weight, referenceMemory) / (min(r.weight, referenceMemory) + 1)
+		got.level = math.Exp(old*math.Log(r.level) + (1-old)*math.Log(got.level))
+		got.mean = old*r.mean + (1-old)*got.mean
+		got.weight = r.weight + 1
+	default:
+		got.weight = 1
+		o.dip.every = dipSoon
 	}
 	o.ref = got
+	o.scheduleDip(now)
+}
+
+// scheduleDip sets when the reference is measured again.
+func (o *octave) scheduleDip(now mono.Time) {
+	length := max(now.Sub(o.dip.started), time.Millisecond)
+	o.dip.due, o.dip.dueSet = now.Add(time.Duration(max(o.dip.every, dipSoon))*length), true
 }
 
 func (o *octave) remember(got reference) {
@@ -339,23 +355,30 @@ func (o *octave) apply(ratio, late float64) {
 	o.limit = max(defaultFloor, math.Sqrt(o.limit*(x+math.Sqrt(x))))
 }
 
-// giveUpDip ends a dip that the load no longer fills: half the limit is enough
-// for it, so there is nothing to compare.
+// dipEnds is when a dip is given up: nothing has filled it for some reply times,
+// so half the limit is enough for the load, and there is nothing to compare.
+func (o *octave) dipEnds() (mono.Time, bool) {
+	if o.w.kind != dipKind || o.w.full {
+		return 0, false
+	}
+	since := o.dip.started
+	if o.w.openSet {
+		since = o.w.closed
+	}
+	return since.Add(dipPatience * max(o.meanFor, time.Millisecond)), true
+}
+
 func (o *octave) giveUpDip(now mono.Time) {
-	if o.w.kind != dipKind || o.w.full || now.Sub(o.dip.started) < dipPatience*max(o.meanFor, time.Millisecond) {
+	if at, ok := o.dipEnds(); !ok || now < at {
 		return
 	}
-	o.dip.due, o.dip.dueSet = now.Add(dipEvery*now.Sub(o.dip.started)), true
+	o.dip.every = dipEvery
+	o.scheduleDip(now)
 	o.open(windowKind)
 }
 
 // Next ends a dip that the load does not fill.
-func (o *octave) Next() (mono.Time, bool) {
-	if o.w.kind != dipKind || o.w.full {
-		return 0, false
-	}
-	return o.dip.started.Add(dipPatience * max(o.meanFor, time.Millisecond)), true
-}
+func (o *octave) Next() (mono.Time, bool) { return o.dipEnds() }
 
 // Step gives up a dip whose time has run out.
 func (o *octave) Step(now mono.Time) { o.giveUpDip(now) }

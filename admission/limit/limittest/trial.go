@@ -38,8 +38,8 @@ type Trial struct {
 	Retries int
 	Backoff time.Duration
 
-	Load   []Load   // one after another; the trial ends with the last
-	Events []Event  // in order of At
+	Load   []Load    // one after another; the trial ends with the last
+	Events []Event   // in order of At
 	From   mono.Time // results count from here on
 
 	New  func() limit.Law // the law under trial; nil is no admission at all
