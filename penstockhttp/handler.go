@@ -1,0 +1,171 @@
+// Package penstockhttp protects net/http servers: [Handler] asks an
+// [admission.Controller] before each request, and answers those it refuses
+// early, cheaply, with the reason, and with the time to come back.
+//
+//	ctl := admission.New(admission.Config{})
+//	http.ListenAndServe(":8080", penstockhttp.Handler(ctl, mux))
+//
+// docs/penstockhttp.md lists every field and status that it reads and writes,
+// and whose word it takes for what.
+//
+// [Classify], [Refuse] and [Announce] are the parts of Handler that other hosts
+// of an admission controller, such as a proxy, share.
+package penstockhttp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission"
+	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
+)
+
+// Handler returns a handler that lets requests through to next as ctl admits
+// them, and refuses the others before a byte of their body is read. It panics
+// if ctl or next is nil.
+//
+// A permit is held from admission until next returns or panics; until the
+// connection is hijacked; or until the headers of a text/event-stream response
+// are written. The outcome that ctl is told is
+//
+//   - Dropped, if by then the client has gone or the deadline has passed, or
+//     next answers 503, 504 or 429;
+//   - Ignored, if next panics (the panic goes on) or answers another 5xx;
+//   - OK otherwise.
+//
+// A request that has a deadline carries it in its context. Handler itself never
+// answers 504: whether to stop then, and what to say, is up to next.
+//
+// Where the client leaves while its request waits, or the refusal is to close
+// the connection ([RefuseDrop]), Handler panics with [http.ErrAbortHandler].
+func Handler(ctl *admission.Controller, next http.Handler, opts ...Option) http.Handler {
+	if ctl == nil || next == nil {
+		panic("penstockhttp: Handler needs a controller and a handler")
+	}
+	return &handler{ctl: ctl, next: next, options: newOptions(opts)}
+}
+
+type handler struct {
+	ctl  *admission.Controller
+	next http.Handler
+	options
+
+	mu    sync.Mutex
+	meter pressure.Meter
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.exempt != nil && h.exempt(r) {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	now := mono.Now()
+	trusted := h.trust.Includes(r.RemoteAddr)
+	work := h.workOf(r, trusted, now)
+	permit, err := h.ctl.AcquireRoute(r.Context(), h.route, work)
+	if err != nil {
+		h.refuse(w, r, err, trusted)
+		return
+	}
+	h.serve(w, r, work, permit, h.expose.tells(trusted))
+}
+
+// workOf says what the request is, from its fields and then from the options.
+func (h *handler) workOf(r *http.Request, trusted bool, now mono.Time) penstock.Work {
+	work := Classify(r.Header, trusted, now)
+	if h.deadline > 0 {
+		if d := now.Add(h.deadline); !work.HasDeadline || !trusted && d < work.Deadline {
+			work.Deadline, work.HasDeadline = d, true
+		}
+	}
+	if h.cost != nil {
+		work.Cost = h.cost(r)
+	}
+	if h.flow != nil {
+		work.Flow = h.flow(r)
+	}
+	if h.classify != nil {
+		said := work // escapes; work itself does not
+		h.classify(r, &said)
+		return said
+	}
+	return work
+}
+
+// refuse answers a request that the controller did not admit.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trusted bool) {
+	load := h.load()
+	rejected, ok := errors.AsType[*penstock.RejectedError](err)
+	if !ok {
+		if !errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+			// The client has gone. Returning would let net/http write a 200.
+			panic(http.ErrAbortHandler)
+		}
+		rejected = &penstock.RejectedError{Reason: penstock.ReasonDeadline, RetryAfter: load.Retry, Pressure: load.Level}
+	}
+	linger(w, r)
+	Refuse(w, r, rejected, Refusal{With: h.refuseWith, Limit: h.name, Tell: h.expose.tells(trusted), Load: load})
+}
+
+// serve runs next with a permit.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, tell bool) {
+	ctx := r.Context()
+	out, x := wrap(w)
+	x.handler, x.permit, x.tell = h, permit, tell
+	if work.HasDeadline {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, work.Deadline.Sub(mono.Now()))
+		defer cancel()
+		inner := r.WithContext(ctx)
+		defer handBack(r, inner)
+		r = inner
+	}
+	defer func() { x.end(ctx) }() // not recovered: a panic goes on with its stack
+	h.next.ServeHTTP(out, r)
+	x.returned = true
+}
+
+// handBack gives the server's own request what the handler's copy of it has
+// learned: the server removes a form's temporary files, and loggers outside
+// read the pattern.
+func handBack(r, inner *http.Request) {
+	r.MultipartForm, r.Pattern = inner.MultipartForm, inner.Pattern
+}
+
+// load is what to tell callers now.
+func (h *handler) load() pressure.Load {
+	l := pressure.Load{Signal: h.ctl.PressureRoute(h.route)}
+	if h.expose != ExposeNone {
+		now := mono.Now()
+		h.mu.Lock()
+		l.RPS, l.EPS = h.meter.Rates(now)
+		h.mu.Unlock()
+	}
+	return l
+}
+
+// count records finished work for load.
+func (h *handler) count(failed bool) {
+	if h.expose == ExposeNone {
+		return
+	}
+	now := mono.Now()
+	h.mu.Lock()
+	h.meter.Count(now, failed)
+	h.mu.Unlock()
+}
+
+// outcomeOf says how work ended whose handler answered with status.
+func outcomeOf(status int) penstock.Outcome {
+	switch {
+	case status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout, status == http.StatusTooManyRequests:
+		return penstock.Dropped
+	case status >= http.StatusInternalServerError:
+		return penstock.Ignored
+	}
+	return penstock.OK
+}

@@ -1,0 +1,169 @@
+package penstockhttp
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission"
+)
+
+// A response watches what the handler does with its ResponseWriter: it adds the
+// pressure to the headers as they leave, and gives back the permit. Methods
+// that it does not have are reached through Unwrap ([http.ResponseController]).
+type response struct {
+	http.ResponseWriter
+	handler *handler
+	permit  admission.Permit
+
+	status   int  // of the final response; 0 until its headers are written
+	tell     bool // the pressure
+	hijacked bool
+	returned bool // the handler did not panic
+	done     bool // the permit was given back
+}
+
+// wrap returns a response around w as the handler is to see it: with the
+// optional interfaces that w has, so that a handler that asks for them is told
+// the truth. They come in the combinations of net/http's own two writers.
+func wrap(w http.ResponseWriter) (http.ResponseWriter, *response) {
+	if _, ok := find[http.Hijacker](w); ok {
+		x := &http1Response{flushResponse{response{ResponseWriter: w}}}
+		return x, &x.response
+	}
+	if _, ok := find[http.Pusher](w); ok {
+		x := &http2Response{flushResponse{response{ResponseWriter: w}}}
+		return x, &x.response
+	}
+	if _, ok := find[http.Flusher](w); ok {
+		x := &flushResponse{response{ResponseWriter: w}}
+		return x, &x.response
+	}
+	x := &response{ResponseWriter: w}
+	return x, x
+}
+
+// find returns w, or the first of the writers that it wraps, that is a T: where
+// [http.ResponseController] looks as well.
+func find[T any](w http.ResponseWriter) (T, bool) {
+	for {
+		if t, ok := w.(T); ok {
+			return t, true
+		}
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			var none T
+			return none, false
+		}
+		w = inner.Unwrap()
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (x *response) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func (x *response) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols { // other 1xx are not final
+		x.begin(status)
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *response) Write(p []byte) (int, error) {
+	x.begin(http.StatusOK)
+	return x.ResponseWriter.Write(p)
+}
+
+func (x *response) WriteString(s string) (int, error) {
+	x.begin(http.StatusOK)
+	return io.WriteString(x.ResponseWriter, s)
+}
+
+// FlushError is for http.ResponseController.
+func (x *response) FlushError() error {
+	x.begin(http.StatusOK)
+	return http.NewResponseController(x.ResponseWriter).Flush()
+}
+
+// begin is called before the final headers are written; only the first call
+// counts.
+func (x *response) begin(status int) {
+	if x.status != 0 {
+		return
+	}
+	x.status = status
+	if x.tell {
+		Announce(x.Header(), x.handler.load())
+	}
+	if strings.HasPrefix(x.Header().Get("Content-Type"), "text/event-stream") {
+		// A stream lasts as long as its client likes. What it took to start it
+		// says how the server is; the rest does not, and would hold a slot.
+		x.finish(outcomeOf(status))
+	}
+}
+
+// end is called when the handler has returned or panicked; ctx is the handler's.
+func (x *response) end(ctx context.Context) {
+	if x.returned && !x.hijacked {
+		x.begin(http.StatusOK) // if it wrote nothing, net/http is about to
+	}
+	switch {
+	case ctx.Err() != nil:
+		x.finish(penstock.Dropped)
+	case !x.returned:
+		x.finish(penstock.Ignored)
+	default:
+		x.finish(outcomeOf(x.status))
+	}
+}
+
+// finish gives back the permit; only the first call counts.
+func (x *response) finish(o penstock.Outcome) {
+	if x.done {
+		return
+	}
+	x.done = true
+	x.permit.Done(o)
+	x.handler.count(o != penstock.OK)
+}
+
+// flushResponse is a response that can flush.
+type flushResponse struct{ response }
+
+func (x *flushResponse) Flush() {
+	_ = x.FlushError() // Flush has no way to report it; the next Write will
+}
+
+// http1Response is a response on a connection of its own.
+type http1Response struct{ flushResponse }
+
+// Hijack ends the work: what follows on the connection is not a response.
+func (x *http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buf, err := http.NewResponseController(x.ResponseWriter).Hijack()
+	if err == nil {
+		x.hijacked = true
+		x.finish(penstock.OK)
+	}
+	return conn, buf, err
+}
+
+// ReadFrom lets files and sockets be sent without a copy through user space.
+func (x *http1Response) ReadFrom(src io.Reader) (int64, error) {
+	x.begin(http.StatusOK)
+	if to, ok := x.ResponseWriter.(io.ReaderFrom); ok {
+		return to.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{x.ResponseWriter}, src)
+}
+
+// http2Response is a response on a stream.
+type http2Response struct{ flushResponse }
+
+func (x *http2Response) Push(target string, opts *http.PushOptions) error {
+	to, _ := find[http.Pusher](x.ResponseWriter) // wrap has seen it
+	return to.Push(target, opts)
+}
