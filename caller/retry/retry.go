@@ -1,0 +1,91 @@
+// Package retry decides when a caller may ask again: [Backoff] says how long to
+// wait, [Budget] whether retrying is worth it at all.
+//
+// A backoff alone does not save an overloaded callee: while every attempt fails,
+// R retries multiply the load by 1+R however far apart they are. A budget does,
+// since it bounds retries to a share of the first attempts. Retry at one layer
+// only; layers multiply.
+package retry
+
+import (
+	"math"
+	"time"
+
+	"github.com/penstock-go/penstock/mono"
+)
+
+// Backoff is an exponential wait with full jitter: the n-th retry waits
+// U(0, min(Most, Base x 2^(n-1))). Full jitter spreads those that failed
+// together; source: M. Brooker, "Exponential backoff and jitter", AWS
+// Architecture Blog, 2015. The zero Backoff does not wait.
+type Backoff struct {
+	Base time.Duration // bound of the first wait; 0 or less is no wait
+	Most time.Duration // bound of every wait; 0 or less is none
+}
+
+// Wait returns the wait before the given retry, counted from 1; u is a uniform
+// draw from [0, 1). atLeast is what the callee asked for: the wait is never
+// shorter.
+func (b Backoff) Wait(retry int, u float64, atLeast time.Duration) time.Duration {
+	bound := float64(max(b.Base, 0)) * math.Pow(2, float64(min(max(retry, 1), 64)-1))
+	if b.Most > 0 {
+		bound = min(bound, float64(b.Most))
+	}
+	wait := time.Duration(min(bound, math.MaxInt64/2) * min(max(u, 0), 1))
+	return max(wait, atLeast, 0)
+}
+
+// The constants of a Budget.
+const (
+	DefaultShare = 0.1              // retries per first attempt, as in Google's SRE book, chapter 21
+	budgetMemory = 10 * time.Second // first attempts are remembered for about so long
+	budgetSpare  = 1.0              // retries that need no first attempt, per memory: a quiet client may try once
+)
+
+// A Budget allows retries up to a share of the first attempts of the last ten
+// seconds, plus one. Its counts decay exponentially, so it has no window edges,
+// and nothing to save up beyond ten seconds' worth. It is for one goroutine at a
+// time. Make one with [NewBudget].
+type Budget struct {
+	share   float64
+	firsts  float64
+	retries float64
+	at      mono.Time
+	begun   bool
+}
+
+// NewBudget returns a budget of the given share, 0 to 1. It panics outside that
+// range.
+func NewBudget(share float64) *Budget {
+	if !(share >= 0 && share <= 1) {
+		panic("retry: a budget is a share from 0 to 1")
+	}
+	return &Budget{share: share}
+}
+
+// First counts a first attempt.
+func (b *Budget) First(now mono.Time) {
+	b.decay(now)
+	b.firsts++
+}
+
+// Allow reports whether a retry may be sent now, and counts it if so.
+func (b *Budget) Allow(now mono.Time) bool {
+	b.decay(now)
+	if b.retries+1 > b.share*b.firsts+budgetSpare {
+		return false
+	}
+	b.retries++
+	return true
+}
+
+func (b *Budget) decay(now mono.Time) {
+	if b.begun && now > b.at {
+		keep := math.Exp(-now.Sub(b.at).Seconds() / budgetMemory.Seconds())
+		b.firsts *= keep
+		b.retries *= keep
+	}
+	if !b.begun || now > b.at {
+		b.at, b.begun = now, true
+	}
+}
