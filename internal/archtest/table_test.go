@@ -26,7 +26,7 @@ var table = []layer{
 	{"cores", "admission caller demand flow", true},
 	{"hosts", "sim admission/limit/limittest load penstockhttp penstockgrpc flow/... demand/...", false},
 	{"systems", "gateway lab", false},
-	{"programs", "cmd/... internal/cli/... internal/dashboard/... examples/...", false},
+	{"programs", "cmd/... internal/cli/... internal/demo internal/dashboard/... examples/...", false},
 }
 
 // A leaf imports nothing of the module.
@@ -49,6 +49,7 @@ var sideways = []edge{
 	{"admission/limit/limittest", "sim"}, // the suite runs any law in the simulator's plants
 	{"cmd/...", "internal/cli/..."},      // cmd holds main alone
 	{"internal/cli/...", "internal/cli/..."},
+	{"internal/cli/...", "internal/demo"},
 	{"internal/cli/...", "internal/dashboard/..."},
 }
 

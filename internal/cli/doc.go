@@ -1,0 +1,2 @@
+// Package cli holds the penstock command's subcommands.
+package cli
