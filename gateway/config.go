@@ -13,20 +13,23 @@ import (
 // Config is a gateway's configuration, checked and with its defaults filled in.
 // [Parse] makes one from YAML, [ForBackends] from a list of addresses.
 type Config struct {
-	Listen  string         // host:port of the front listener
-	Admin   string         // host:port of the admin listener; empty for none
-	Trust   []netip.Prefix // whose Penstock-* fields, baggage and criticality are believed
-	Observe bool           // refuse nothing, count what would have been refused
-	Streams int            // most upgraded, event-stream and streaming exchanges at once
-	Expose  Expose         // whom the pressure signal is told
-	Routes  []Route        // first match by longest path prefix; at least one
+	Listen string // host:port of the front listener
+	Admin  string // host:port of the admin listener; empty for none
+	// AdminTokenFile names a file with the token that the admin listener demands;
+	// empty for none. Whoever starts the gateway reads it ([WithAdminToken]).
+	AdminTokenFile string
+	Trust          []netip.Prefix // whose Penstock-* fields, baggage and criticality are believed
+	Observe        bool           // refuse nothing, count what would have been refused
+	Streams        int            // most upgraded, event-stream and streaming exchanges at once
+	Expose         Expose         // whom the pressure signal is told
+	Routes         []Route        // first match by longest path prefix; at least one
 }
 
 // A Route sends requests that match to its backends.
 type Route struct {
 	Path        string     // path prefix, beginning with /
-	Host        string     // exact host without port, lower case; empty matches all
-	To          []*url.URL // backends: scheme and host only
+	Host        string     // exact host without port, lower case, IPv6 in brackets; empty matches all
+	To          []*url.URL // backends: scheme and host only, each once
 	Limit       Limit
 	WaitFor     time.Duration // longest wait; 0 is auto, negative is none
 	Order       queue.Order
@@ -50,8 +53,8 @@ type Limit struct {
 // Rate is a rate limit on requests.
 type Rate struct {
 	PerSecond float64 // 0 is no limit
-	Burst     int     // at least 1
-	Header    string  // one bucket per value of this field; empty with PerClient false: one for the route
+	Burst     int     // at least 1 where there is a limit
+	Header    string  // one bucket per value of this field, in canonical form; empty with PerClient false: one for the route
 	PerClient bool    // one bucket per client address
 }
 

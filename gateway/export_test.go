@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Times are the bounds that tests shorten; 0 keeps the default.
+type Times struct {
+	Header, Body, Write, Linger, Answer, Zombie, Drain, PenaltyMin, PenaltyMax time.Duration
+	BodyBytes                                                                  int
+}
+
+// WithTimes shortens bounds.
+func WithTimes(times Times) Option {
+	return optionFunc(func(o *options) {
+		o.bounds = func(b *bounds) {
+			for _, pair := range []struct {
+				to   *time.Duration
+				from time.Duration
+			}{
+				{&b.header, times.Header},
+				{&b.bodyTime, times.Body},
+				{&b.write, times.Write},
+				{&b.linger, times.Linger},
+				{&b.answer, times.Answer},
+				{&b.zombie, times.Zombie},
+				{&b.drainTime, times.Drain},
+				{&b.penaltyMin, times.PenaltyMin},
+				{&b.penaltyMax, times.PenaltyMax},
+			} {
+				if pair.from > 0 {
+					*pair.to = pair.from
+				}
+			}
+			if times.BodyBytes > 0 {
+				b.bodyBytes = times.BodyBytes
+			}
+		}
+	})
+}
+
+// Match returns the host and path of the route that a request takes.
+func (g *Gateway) Match(host, path string) (name string, ok bool) {
+	if r := g.table.Load().match(host, path); r != nil {
+		return r.name, true
+	}
+	return "", false
+}
+
+// ForwardedFor is whom the field names, to a gateway that trusts trust.
+func ForwardedFor(values []string, trust ...netip.Prefix) netip.Addr {
+	return forwardedFor(values, &table{trust: trust})
+}
+
+// InHand counts everything that a closed gateway must have none of.
+func (g *Gateway) InHand() (handlers, work, streams int64) {
+	return g.handlers.n.Load(), g.work.n.Load(), g.streams.count.Load()
+}
+
+// OldTables is how many configurations are remembered for requests in hand.
+func (g *Gateway) OldTables() int {
+	g.reloading.Lock()
+	defer g.reloading.Unlock()
+	return len(g.ledger.tables) - 1
+}
+
+// FakeBackends has every backend's answers made by rt, without a network.
+func (g *Gateway) FakeBackends(rt interface {
+	http.RoundTripper
+	CloseIdleConnections()
+},
+) {
+	for _, be := range *g.backends.Load() {
+		be.transport = rt
+	}
+}

@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/penstock-go/penstock/mono"
+)
+
+// fallbackOpenFiles is assumed where the system does not tell.
+const fallbackOpenFiles = 4096
+
+// defaultConnections leaves a quarter of the open files to backends, the admin
+// listener and the rest of the process.
+func defaultConnections(files uint64) int {
+	return int(max(min(files/4*3, MaxConnections), 16))
+}
+
+// A boundedListener accepts no more connections than it has slots: beyond, they
+// wait in the kernel's backlog, where they cost this process nothing.
+type boundedListener struct {
+	net.Listener
+	slots  chan struct{} // one element per open connection, and one for the next
+	closed chan struct{}
+	once   sync.Once
+	write  time.Duration // see bounds.write
+	open   atomic.Int64
+	full   atomic.Uint64 // how often accepting had to stop
+}
+
+func newBoundedListener(l net.Listener, bound int, write time.Duration) *boundedListener {
+	return &boundedListener{
+		Listener: l, write: write,
+		slots:  make(chan struct{}, bound),
+		closed: make(chan struct{}),
+	}
+}
+
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		l.full.Add(1)
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	l.open.Add(1)
+	peer := addressOf(c.RemoteAddr())
+	return &conn{Conn: c, listener: l, peer: peer, name: peer.String()}, nil
+}
+
+func (l *boundedListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+func addressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
+// A conn is a client's connection. It bounds how long a client may take to read
+// what was written, and remembers whether the bytes on it ever made a request.
+//
+// It hides the kernel's file-to-socket paths on purpose: they would write for
+// hours to a client that reads a byte a second, past any deadline set here.
+type conn struct {
+	net.Conn
+	listener *boundedListener
+	peer     netip.Addr
+	name     string // of peer
+	once     sync.Once
+
+	armed    bool      // whether a write deadline was set
+	armedAt  mono.Time // when; only one goroutine writes at a time
+	speaking atomic.Bool
+	refused  atomic.Int32 // status that the HTTP server answered by itself
+}
+
+// Write gives the client the listener's time to make room for p. A deadline is
+// set anew when half of the last one is over, so that short answers on a busy
+// connection set few.
+func (c *conn) Write(p []byte) (int, error) {
+	now := mono.Now()
+	if !c.armed || now.Sub(c.armedAt) > c.listener.write/2 {
+		if err := c.Conn.SetWriteDeadline(in(c.listener.write)); err != nil {
+			return 0, err
+		}
+		c.armed, c.armedAt = true, now
+	}
+	if c.speaking.Load() {
+		c.sniff(p)
+	}
+	return c.Conn.Write(p)
+}
+
+// sniff notes the status of an answer that no handler wrote: the HTTP server's
+// own to what is not a request.
+func (c *conn) sniff(p []byte) {
+	const prefix = len("HTTP/1.1 ")
+	if len(p) < prefix+3 {
+		return
+	}
+	status := int32(0)
+	for _, digit := range p[prefix : prefix+3] {
+		if digit < '0' || digit > '9' {
+			return
+		}
+		status = status*10 + int32(digit-'0')
+	}
+	c.refused.CompareAndSwap(0, status)
+}
+
+// SetWriteDeadline is ignored: the connection keeps its own, and the HTTP
+// server clears the deadline after every answer.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// CloseWrite lets the server say that it is done and still read, so that a
+// client that is sending gets to see the answer.
+func (c *conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+func (c *conn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		c.listener.open.Add(-1)
+		<-c.listener.slots
+	})
+	return err
+}

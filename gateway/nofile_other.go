@@ -1,0 +1,5 @@
+//go:build !unix
+
+package gateway
+
+func openFiles() uint64 { return fallbackOpenFiles }

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/penstockhttp"
+)
+
+// Values shared by many headers, which nobody changes.
+var problemJSON = []string{"application/problem+json"}
+
+// turnAway ends an exchange that got no permit.
+func (x *exchange) turnAway(err error) {
+	if e, ok := errors.AsType[*penstock.RejectedError](err); ok {
+		x.refuse(e)
+		return
+	}
+	x.problem(faultClientLeft)
+}
+
+// refuse answers that the work may not enter now: why, and when to come back.
+func (x *exchange) refuse(e *penstock.RejectedError) {
+	x.rt.counts.refused[e.Reason].Add(1)
+	x.recordRefusal(e.Reason)
+	x.begun = true
+	x.prepare()
+	x.endBody()
+	with := sendRefusal[x.rt.RefuseWith]
+	status := http.StatusServiceUnavailable
+	if with == penstockhttp.Refuse429 || e.Reason == penstock.ReasonRate {
+		status = http.StatusTooManyRequests
+	}
+	if with != penstockhttp.RefuseDrop {
+		x.rt.counts.answered(status)
+	}
+	penstockhttp.Refuse(x.w, x.r, e, penstockhttp.Refusal{
+		With: with, Limit: x.rt.name, Tell: x.tells(),
+		Load: load(x.g.ctl.PressureRoute(x.rt.index), x.g.signal.rates.Load()),
+	})
+}
+
+var sendRefusal = [...]penstockhttp.RefuseWith{
+	Refuse503:  penstockhttp.Refuse503,
+	Refuse429:  penstockhttp.Refuse429,
+	RefuseDrop: penstockhttp.RefuseDrop,
+}
+
+// A problem is how a fault is answered.
+type problem struct {
+	status int
+	title  string
+	safe   bool // to try again: nothing was done
+}
+
+var problems = [faults]problem{
+	faultNoRoute:        {http.StatusNotFound, "No route matches.", true},
+	faultMethod:         {http.StatusMethodNotAllowed, "CONNECT is not supported.", true},
+	faultLoop:           {http.StatusLoopDetected, "The request is going in circles.", true},
+	faultBodyTooLarge:   {http.StatusRequestEntityTooLarge, "The request's body is too large.", true},
+	faultSlowBody:       {http.StatusRequestTimeout, "The request's body arrived too slowly.", true},
+	faultBadBody:        {http.StatusBadRequest, "The request's body is malformed.", true},
+	faultBadUpgrade:     {http.StatusBadGateway, "The protocols of the two sides do not agree.", false},
+	faultDial:           {http.StatusBadGateway, "The backend cannot be reached.", true},
+	faultReset:          {http.StatusBadGateway, "The backend closed the connection without an answer.", false},
+	faultBadAnswer:      {http.StatusBadGateway, "The backend's answer is malformed.", false},
+	faultAnswerTimeout:  {http.StatusGatewayTimeout, "The backend did not answer in time.", false},
+	faultDeadline:       {http.StatusGatewayTimeout, "The deadline passed after the request was sent on.", false},
+	faultPanic:          {http.StatusInternalServerError, "The gateway failed.", false},
+	faultClientLeft:     {}, // nobody reads it
+	faultTruncated:      {}, // too late for an answer
+	faultBadRequest:     {}, // the HTTP server answers by itself
+	faultHeaderTooLarge: {},
+	faultHalfRequest:    {},
+}
+
+// problem answers a fault.
+func (x *exchange) problem(f fault) {
+	x.g.counts.fault(f)
+	p := problems[f]
+	if p.status == 0 {
+		x.abort()
+	}
+	var room [256]byte
+	b := append(room[:0], `{"type":"urn:penstock:failed:`...)
+	b = append(b, f.String()...)
+	b = append(b, `","title":"`...)
+	b = append(b, p.title...)
+	b = append(b, `","status":`...)
+	b = strconv.AppendInt(b, int64(p.status), 10)
+	b = append(b, `,"reason":"`...)
+	b = append(b, f.String()...)
+	if x.rt != nil {
+		b = append(b, `","limit":`...)
+		b = append(b, x.rt.quoted...)
+	} else {
+		b = append(b, '"')
+	}
+	b = append(b, `,"retry_safe":`...)
+	b = strconv.AppendBool(b, p.safe)
+	b = append(b, "}\n"...)
+	x.answerWith(p.status, b)
+}
+
+// answerWith writes an answer of the gateway's own.
+func (x *exchange) answerWith(status int, body []byte) {
+	x.begun = true
+	h := x.w.Header()
+	h["Content-Type"] = problemJSON
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.prepare()
+	x.endBody()
+	if x.rt != nil {
+		x.tell(h)
+		x.rt.counts.answered(status)
+	}
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body) // a client that is gone is no news
+}
+
+// abort closes the connection without an answer.
+func (x *exchange) abort() {
+	x.endBody()
+	panic(http.ErrAbortHandler)
+}
+
+// endBody leaves the client a moment for the rest of a body that nobody reads,
+// so that it gets to see the answer; and none where it has not begun to send.
+func (x *exchange) endBody() {
+	if !x.unread() {
+		return
+	}
+	if x.body == nil {
+		x.body = newClientBody(x.w, x.r, x.g)
+	}
+	if x.ahead == nil && x.expects() {
+		x.body.cut()
+	}
+	x.body.finish(false)
+}
+
+// fail is called by the proxy when there is no answer to pass on.
+func (x *exchange) fail(_ http.ResponseWriter, _ *http.Request, _ error) {
+	switch {
+	case x.refusal != nil:
+		x.refuse(x.refusal)
+	case x.failed && x.begun: // late has written the answer
+	case x.abandoned && x.fault == faultClientLeft: // counted when it left
+		x.abort()
+	case x.failed:
+		x.problem(x.fault)
+	default: // the proxy itself found a protocol switch that cannot be
+		x.problem(faultBadUpgrade)
+	}
+}
