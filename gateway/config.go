@@ -34,7 +34,7 @@ type Route struct {
 	WaitFor     time.Duration // longest wait; 0 is auto, negative is none
 	Order       queue.Order
 	CoDel       bool
-	Deadline    time.Duration // given to requests that carry none; 0 is none
+	Deadline    time.Duration // the longest that a request may take; its own counts where earlier; 0 is none
 	Rate        Rate
 	Criticality CriticalityRule
 	Abandoned   Abandoned

@@ -13,7 +13,7 @@ import (
 	"github.com/penstock-go/penstock/penstockhttp"
 )
 
-func TestDeadlineDefault(t *testing.T) {
+func TestDeadlineBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, row := range []struct {
 			name   string
@@ -24,10 +24,10 @@ func TestDeadlineDefault(t *testing.T) {
 		}{
 			{"none", stranger, nil, nil, 0},
 			{"own", stranger, []string{"Penstock-Deadline: 250"}, nil, 250 * time.Millisecond},
-			{"default", stranger, nil, []penstockhttp.Option{penstockhttp.WithDeadlineDefault(time.Second)}, time.Second},
-			{"own is shorter", stranger, []string{"Penstock-Deadline: 250"}, []penstockhttp.Option{penstockhttp.WithDeadlineDefault(time.Second)}, 250 * time.Millisecond},
-			{"a stranger's is longer", stranger, []string{"Penstock-Deadline: 2500"}, []penstockhttp.Option{penstockhttp.WithDeadlineDefault(time.Second)}, time.Second},
-			{"a friend's is longer", loopback, []string{"Penstock-Deadline: 2500"}, []penstockhttp.Option{penstockhttp.WithDeadlineDefault(time.Second)}, 2500 * time.Millisecond},
+			{"none of its own", stranger, nil, []penstockhttp.Option{penstockhttp.WithDeadline(time.Second)}, time.Second},
+			{"own is shorter", stranger, []string{"Penstock-Deadline: 250"}, []penstockhttp.Option{penstockhttp.WithDeadline(time.Second)}, 250 * time.Millisecond},
+			{"a stranger's is longer", stranger, []string{"Penstock-Deadline: 2500"}, []penstockhttp.Option{penstockhttp.WithDeadline(time.Second)}, time.Second},
+			{"a friend's is longer", loopback, []string{"Penstock-Deadline: 2500"}, []penstockhttp.Option{penstockhttp.WithDeadline(time.Second)}, time.Second},
 		} {
 			ctl := capped(t)
 			start := time.Now()

@@ -78,7 +78,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) workOf(r *http.Request, trusted bool, now mono.Time) penstock.Work {
 	work := Classify(r.Header, trusted, now)
 	if h.deadline > 0 {
-		if d := now.Add(h.deadline); !work.HasDeadline || !trusted && d < work.Deadline {
+		if d := now.Add(h.deadline); !work.HasDeadline || d < work.Deadline {
 			work.Deadline, work.HasDeadline = d, true
 		}
 	}

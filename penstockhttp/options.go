@@ -55,10 +55,9 @@ func WithRoute(index int) Option { return option(func(o *options) { o.route = in
 // never an address. The default is "default".
 func WithName(limit string) Option { return option(func(o *options) { o.name = limit }) }
 
-// WithDeadlineDefault gives every request that states no deadline of its own
-// one that is d away. A longer one is believed only from trusted callers. The
-// default is 0: none.
-func WithDeadlineDefault(d time.Duration) Option {
+// WithDeadline bounds how long a request may take, waiting included. Its own
+// deadline counts where it is earlier. 0 or less is no bound, the default.
+func WithDeadline(d time.Duration) Option {
 	return option(func(o *options) { o.deadline = d })
 }
 
