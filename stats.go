@@ -2,6 +2,7 @@ package penstock
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -90,8 +91,10 @@ func (q *Quantiles) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func milliseconds(d time.Duration) float64      { return float64(d.Microseconds()) / 1000 }
-func fromMilliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+func fromMilliseconds(ms float64) time.Duration {
+	return time.Duration(math.Round(ms * float64(time.Millisecond)))
+}
 
 // RefusedCounts counts refusals by reason and criticality. In JSON it is an
 // object of objects that names only what is not zero.

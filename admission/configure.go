@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,14 +111,12 @@ func (cfg Config) Validate() error {
 // is refused (draining) if the route is gone.
 //
 // Routes and gates keep their index as long as their name stays configured;
-// new ones take free indices. See [Core.RouteIndex].
+// new ones take free indices. See [Core.RouteIndex]. If it returns an error,
+// nothing has changed.
 func (c *Core) Reconfigure(now mono.Time, cfg Config) error {
 	now = c.advance(now)
 	if err := c.configure(cfg); err != nil {
 		return err
-	}
-	for _, p := range c.pools {
-		p.marked, p.explored = now, now
 	}
 	c.rehouse(now)
 	c.tick(now)
@@ -129,10 +128,10 @@ func (c *Core) configure(cfg Config) error {
 		return err
 	}
 	cfg = cfg.withDefaults()
-	index, err := c.configureGates(cfg.Gates)
-	if err != nil {
+	if err := c.fits(cfg); err != nil {
 		return err
 	}
+	index := c.configureGates(cfg.Gates)
 	c.observe = cfg.Observe
 	old := c.pools
 	c.pools = nil
@@ -140,13 +139,10 @@ func (c *Core) configure(cfg Config) error {
 		c.gates[i].pools = nil
 	}
 	for i := range c.routes {
-		c.routes[i].gone = true
+		c.routes[i].gone = !cfg.hasRoute(c.routes[i].name)
 	}
 	for _, r := range cfg.Routes {
 		at := c.routePlace(r.Name)
-		if at < 0 {
-			return fmt.Errorf("admission: more than %d routes, counting those that still hold work", MaxRoutes)
-		}
 		gates := make([]int32, len(r.Gates))
 		for k, g := range r.Gates {
 			gates[k] = index[g]
@@ -155,11 +151,76 @@ func (c *Core) configure(cfg Config) error {
 		rt.name, rt.cap, rt.waitFor, rt.gone = r.Name, r.Cap, r.WaitFor, false
 		rt.pool = c.poolFor(old, gates, r)
 	}
+	for _, p := range c.pools {
+		p.waitFor = c.longestWait(p)
+	}
+	c.retire(old)
 	return nil
 }
 
+// longestWait returns the longest wait that the routes of a pool are given in
+// numbers; 0 if one of them is given none.
+func (c *Core) longestWait(p *pool) (longest time.Duration) {
+	for i := range c.routes {
+		switch r := &c.routes[i]; {
+		case r.pool != p || r.gone || r.waitFor < 0:
+		case r.waitFor == 0:
+			return 0
+		default:
+			longest = max(longest, r.waitFor)
+		}
+	}
+	return longest
+}
+
+func (cfg Config) hasGate(name string) bool {
+	return slices.ContainsFunc(cfg.Gates, func(g Gate) bool { return g.Name == name })
+}
+
+func (cfg Config) hasRoute(name string) bool {
+	return slices.ContainsFunc(cfg.Routes, func(r Route) bool { return r.Name == name })
+}
+
+// fits reports whether there is a place for every gate and route, next to those
+// that are no longer configured and still hold work.
+func (c *Core) fits(cfg Config) error {
+	gates, routes := len(cfg.Gates), len(cfg.Routes)
+	for i := range c.gates {
+		if c.gates[i].inFlight > 0 && !cfg.hasGate(c.gates[i].name) {
+			gates++
+		}
+	}
+	for i := range c.routes {
+		if c.routes[i].taken > 0 && !cfg.hasRoute(c.routes[i].name) {
+			routes++
+		}
+	}
+	var errs []error
+	if gates > MaxGates {
+		errs = append(errs, fmt.Errorf("admission: more than %d gates, counting those that still hold work", MaxGates))
+	}
+	if routes > MaxRoutes {
+		errs = append(errs, fmt.Errorf("admission: more than %d routes, counting those that still hold work", MaxRoutes))
+	}
+	return errors.Join(errs...)
+}
+
+// retire closes the books of the pools that are no longer in use, and opens
+// their doors: what still comes that way is refused for being too late.
+func (c *Core) retire(old []*pool) {
+	c.retired = nil
+	for _, p := range old {
+		if slices.Contains(c.pools, p) {
+			continue
+		}
+		c.collect(p)
+		p.door.verdict.Store(&verdict{})
+		c.retired = append(c.retired, p)
+	}
+}
+
 // configureGates brings the gates in line and returns the place of each.
-func (c *Core) configureGates(gates []Gate) ([]int32, error) {
+func (c *Core) configureGates(gates []Gate) []int32 {
 	kept := make([]bool, len(c.gates))
 	index := make([]int32, len(gates))
 	for k, g := range gates {
@@ -182,9 +243,6 @@ func (c *Core) configureGates(gates []Gate) ([]int32, error) {
 		}
 		at := slices.IndexFunc(c.gates, func(g gate) bool { return g.unused() })
 		if at < 0 {
-			if len(c.gates) == MaxGates {
-				return nil, fmt.Errorf("admission: more than %d gates, counting those that still hold work", MaxGates)
-			}
 			c.gates = append(c.gates, gate{})
 			at = len(c.gates) - 1
 		}
@@ -196,17 +254,16 @@ func (c *Core) configureGates(gates []Gate) ([]int32, error) {
 		c.gates[at].setLaw(law)
 		index[k] = int32(at)
 	}
-	return index, nil
+	return index
 }
 
-// routePlace returns the index for a route: its own, a free one, or a new one;
-// -1 when there is none.
+// routePlace returns the index for a route: its own, a free one, or a new one.
 func (c *Core) routePlace(name string) int {
 	at := slices.IndexFunc(c.routes, func(r route) bool { return r.name == name })
 	if at < 0 {
 		at = slices.IndexFunc(c.routes, func(r route) bool { return r.gone && r.taken == 0 })
 	}
-	if at < 0 && len(c.routes) < MaxRoutes {
+	if at < 0 {
 		c.routes = append(c.routes, route{})
 		at = len(c.routes) - 1
 	}
@@ -228,7 +285,7 @@ func (c *Core) poolFor(old []*pool, gates []int32, r Route) *pool {
 		p = old[i]
 	} else {
 		p = &pool{
-			gates: gates, order: r.Order, marked: c.now, explored: c.now,
+			gates: gates, order: r.Order, marked: c.now, explored: c.now, credited: c.now,
 			room: queue.New(queue.Config{Length: roomLength, Order: r.Order, Seed: c.rng.Uint64()}),
 			door: &turnstile{},
 		}
@@ -244,25 +301,50 @@ func (c *Core) poolFor(old []*pool, gates []int32, r Route) *pool {
 	return p
 }
 
-// rehouse moves waiting work whose room is no longer its route's.
+// rehouse moves waiting work whose room is no longer its route's. A room takes
+// its units in the order of arrival, so where any move in, all queue up again.
 func (c *Core) rehouse(now mono.Time) {
+	stale := map[*pool]bool{} // rooms that work moves into
+	var waiting []int32
 	for i := range c.slots {
 		s := &c.slots[i]
 		if s.state != slotWaiting {
 			continue
 		}
 		r := &c.routes[s.route]
-		if r.pool == s.pool && !r.gone {
+		if r.gone {
+			s.pool.mark(now)
+			s.pool.room.Remove(s.handle)
+			c.settleRefused(now, int32(i), penstock.ReasonDraining)
 			continue
 		}
-		it := s.pool.room.Remove(s.handle)
-		if handle, ok := r.pool.room.Push(it); ok && !r.gone {
-			s.pool, s.handle = r.pool, handle
-			continue
-		} else if ok {
-			r.pool.room.Remove(handle)
+		waiting = append(waiting, int32(i))
+		if r.pool != s.pool {
+			stale[r.pool] = true
 		}
-		c.settleRefused(now, int32(i), penstock.ReasonDraining)
+	}
+	slices.SortStableFunc(waiting, func(i, j int32) int { return cmp.Compare(c.slots[i].arrived, c.slots[j].arrived) })
+	items := make([]queue.Item, len(waiting))
+	for k, i := range waiting {
+		if s := &c.slots[i]; stale[c.routes[s.route].pool] {
+			s.pool.mark(now)
+			items[k] = s.pool.room.Remove(s.handle)
+		}
+	}
+	for k, i := range waiting {
+		s := &c.slots[i]
+		p := c.routes[s.route].pool
+		if !stale[p] {
+			continue
+		}
+		p.mark(now)
+		s.pool = p
+		handle, ok := p.room.Push(items[k])
+		if !ok {
+			c.settleRefused(now, i, penstock.ReasonQueueFull)
+			continue
+		}
+		s.handle = handle
 	}
 }
 

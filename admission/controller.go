@@ -22,10 +22,12 @@ type Controller struct {
 
 	mu      sync.Mutex
 	core    *Core
-	waiters []chan Decision // by slot; made when a slot first waits, then kept
+	waiters []chan Decision // by slot, while work waits in it
 	alarm   Alarm
 	timer   *time.Timer
 	closed  bool
+
+	channels sync.Pool // of chan Decision, empty
 }
 
 // New returns a Controller. It panics if cfg is not valid: see
@@ -82,11 +84,11 @@ func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Wor
 	}
 	c.mu.Lock()
 	d := c.core.enter(now, route, w, explored)
+	c.settle() // first: what was settled may have had the slot that d has now
 	var decided chan Decision
 	if d.State == Waiting {
 		decided = c.waiter(d.Ticket)
 	}
-	c.settle()
 	c.mu.Unlock()
 	switch d.State {
 	case Admitted:
@@ -116,26 +118,31 @@ func (c *Controller) await(ctx context.Context, t Ticket, decided chan Decision)
 	case d = <-decided:
 	case <-ctx.Done():
 		if c.leave(t) {
+			c.channels.Put(decided)
 			return Permit{}, context.Cause(ctx)
 		}
 		d = <-decided // decided while we were leaving
 	}
+	c.channels.Put(decided)
 	if d.State != Admitted {
 		return Permit{}, d.Refusal
 	}
 	return Permit{c, t, int32(d.Gate)}, nil
 }
 
-// waiter returns the channel on which the work of a slot learns its fate. It
-// holds one decision, so that settling never blocks.
+// waiter returns the channel on which waiting work learns its fate. It holds
+// one decision, so that settling never blocks. Its reader alone gives it back:
+// the slot may have new work before the decision on the old has been read.
 func (c *Controller) waiter(t Ticket) chan Decision {
 	for int(t.slot) >= len(c.waiters) {
 		c.waiters = append(c.waiters, nil)
 	}
-	if c.waiters[t.slot] == nil {
-		c.waiters[t.slot] = make(chan Decision, 1)
+	decided, ok := c.channels.Get().(chan Decision)
+	if !ok {
+		decided = make(chan Decision, 1)
 	}
-	return c.waiters[t.slot]
+	c.waiters[t.slot] = decided
+	return decided
 }
 
 func (c *Controller) leave(t Ticket) bool {

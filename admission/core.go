@@ -2,6 +2,7 @@ package admission
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/penstock-go/penstock"
@@ -36,9 +37,10 @@ type Core struct {
 	begun    bool
 	tickAt   mono.Time
 
-	gates  []gate
-	pools  []*pool
-	routes []route
+	gates   []gate
+	pools   []*pool
+	retired []*pool // by the last Reconfigure; somebody may still be in their turnstiles
+	routes  []route
 
 	slots   []slot
 	free    int32 // first of the free list, -1 when empty
@@ -102,6 +104,7 @@ type slot struct {
 	gen             uint32
 	state           slotState
 	sampled         bool // its law has been told
+	answered        bool // by Answered, before its end
 	hasDeadline     bool
 	byDeadline      bool // its wait ends by its deadline, not by the room's bound
 	gate            int32
@@ -153,8 +156,8 @@ func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bo
 
 	why := penstock.ReasonNone
 	switch {
-	case c.draining || r.gone:
-		why = penstock.ReasonDraining
+	case c.draining || r.gone: // an order and no estimate: observe mode obeys it
+		return c.refuse(now, r, p, rank, penstock.ReasonDraining)
 	case w.HasDeadline && w.Deadline <= now:
 		why = penstock.ReasonDeadline
 	case r.cap > 0 && r.taken > 0 && r.taken+cost > r.cap:
@@ -179,7 +182,7 @@ func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bo
 		return c.observed(now, routeIndex, rank, cost, w, why)
 	}
 	if why != penstock.ReasonNone {
-		return c.refuse(now, p, rank, why)
+		return c.refuse(now, r, p, rank, why)
 	}
 	return c.wait(now, routeIndex, rank, cost, w, until, byDeadline)
 }
@@ -205,8 +208,11 @@ func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w penstock.W
 	} else {
 		_, ahead = p.room.LenFrom(rank.Band())
 	}
-	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo && !p.explore(now) {
-		return 0, byDeadline, why
+	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo {
+		if !p.explore(now) {
+			return 0, byDeadline, why
+		}
+		c.total.explored++
 	}
 	return until, byDeadline, penstock.ReasonNone
 }
@@ -222,7 +228,7 @@ func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 		weak, weakHandle, found := p.room.Weakest(it.Band)
 		if !found {
 			c.release(i)
-			return c.refuse(now, p, rank, penstock.ReasonQueueFull)
+			return c.refuse(now, &c.routes[routeIndex], p, rank, penstock.ReasonQueueFull)
 		}
 		p.room.Remove(weakHandle)
 		c.settleRefused(now, weak.ID, penstock.ReasonPriority)
@@ -273,7 +279,9 @@ func (c *Core) Leave(now mono.Time, t Ticket) bool {
 	s.pool.room.Remove(s.handle)
 	c.total.waiting--
 	c.total.left++
+	p := s.pool
 	c.release(t.slot)
+	c.pull(now, p) // what it stood in front of may fit
 	return true
 }
 
@@ -285,7 +293,9 @@ func (c *Core) Answered(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	if s == nil || s.state < slotRunning || s.sampled {
 		return false
 	}
+	s.answered = true
 	c.sample(now, s, o)
+	c.pullGate(now, &c.gates[s.gate]) // the limit may have risen
 	return true
 }
 
@@ -324,7 +334,9 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 		g.zombies -= int(s.cost)
 		c.total.zombies -= int(s.cost)
 		if o == penstock.OK {
-			c.total.wasted++
+			if !s.answered {
+				c.total.wasted++
+			}
 			g.probeWait = 0 // the callee answers: it is back
 		}
 	case !s.sampled:
@@ -347,7 +359,7 @@ func (c *Core) Step(now mono.Time) {
 	for i := range c.gates {
 		if g := &c.gates[i]; g.stepper != nil {
 			g.stepper.Step(now)
-			g.limit = g.law.Limit()
+			g.setLimit()
 			c.pullGate(now, g)
 		}
 	}
@@ -368,10 +380,15 @@ func (c *Core) Next() (mono.Time, bool) {
 	for i := range c.gates {
 		g := &c.gates[i]
 		if g.inFlight > 0 || g.shut {
-			at = min(at, g.next(c.total.waiting > 0))
+			at = min(at, g.next(c.waitsFor(g)))
 		}
 	}
 	return at, at != mono.Never
+}
+
+// waitsFor reports whether anything waits for a gate.
+func (c *Core) waitsFor(g *gate) bool {
+	return c.total.waiting > 0 && slices.ContainsFunc(g.pools, func(i int32) bool { return c.pools[i].room.Len() > 0 })
 }
 
 // Settled returns the next decision on work that had been waiting, and whether
@@ -416,15 +433,18 @@ func (c *Core) begin(now mono.Time) {
 	c.begun, c.now, c.tickAt = true, now, now.Add(Tick)
 	c.little.at, c.little.decayed = now, now
 	for _, p := range c.pools {
-		p.marked, p.explored = now, now
+		p.marked, p.explored, p.credited = now, now, now
 	}
 }
 
 // expire refuses waiting work whose time has run out.
 func (c *Core) expire(now mono.Time, p *pool) {
-	for {
+	for expired := false; ; expired = true {
 		it, handle, ok := p.room.Expired(now)
 		if !ok {
+			if expired {
+				c.pull(now, p) // what they stood in front of may fit
+			}
 			return
 		}
 		p.mark(now)

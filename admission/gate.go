@@ -24,7 +24,6 @@ type gate struct {
 	law     limit.Law
 	starter limit.Starter // law, if it wants starts
 	stepper limit.Stepper // law, if it moves with time
-	byCall  bool          // law is the default, not configured
 
 	limit    float64
 	inFlight int // slots taken
@@ -54,7 +53,15 @@ func (g *gate) setLaw(law limit.Law) {
 	g.law = law
 	g.starter, _ = law.(limit.Starter)
 	g.stepper, _ = law.(limit.Stepper)
-	g.limit = law.Limit()
+	g.setLimit()
+}
+
+// setLimit takes over the law's limit.
+func (g *gate) setLimit() {
+	g.limit = g.law.Limit()
+	if g.limit >= 1 {
+		g.shut = false
+	}
 }
 
 // slots is the whole number of slots that the limit means now.
@@ -102,7 +109,7 @@ func (g *gate) start(now mono.Time, cost int) {
 	g.admitted++
 	if g.starter != nil {
 		g.starter.Start(now, g.inFlight)
-		g.limit = g.law.Limit()
+		g.setLimit()
 	}
 }
 
@@ -121,7 +128,7 @@ func (g *gate) sample(now mono.Time, s limit.Sample) {
 		g.dropped++
 	}
 	g.law.Observe(now, s)
-	g.limit = g.law.Limit()
+	g.setLimit()
 }
 
 // end frees the slots of a unit that ran for took.
@@ -129,7 +136,7 @@ func (g *gate) end(now mono.Time, cost int, took time.Duration) {
 	g.inFlight -= cost
 	if g.limit < 1 {
 		g.shut = true
-		g.shutUntil = now.Add(time.Duration(float64(took) * (1/max(g.limit, 1e-6) - 1)))
+		g.shutUntil = now.Add(seconds(took.Seconds() * (1/max(g.limit, 1e-6) - 1)))
 		return
 	}
 	g.shut = false
@@ -149,6 +156,11 @@ func (g *gate) next(waiting bool) mono.Time {
 		at = min(at, g.probeAt)
 	}
 	return at
+}
+
+// seconds is a duration of s seconds, at most 146 years.
+func seconds(s float64) time.Duration {
+	return time.Duration(min(s*float64(time.Second), 1<<62))
 }
 
 // unused reports whether the gate is no longer configured and holds nothing.

@@ -19,9 +19,9 @@ const (
 	// that comes and goes absorbs a burst; one that stands only adds its length
 	// to every reply.
 	firstBound     = time.Second // before any service time is known
-	burstBoundP50  = 4           // a passing queue: the longer of 4 x p50
-	burstBoundP90  = 2           // and 2 x p90
-	standBoundP50  = 2           // a standing queue: 2 x p50
+	burstBoundP50  = 1.25        // a passing queue: the longer of 1.25 x p50
+	burstBoundP90  = 0.75        // and 0.75 x p90
+	standBoundP50  = 1           // a standing queue: p50
 	standOn        = 0.9         // a queue stands once it is there for this share of the time,
 	standOff       = 0.75        // until it is there for less than this,
 	standMemoryP50 = 50          // over about so many service times
@@ -48,6 +48,8 @@ type pool struct {
 	codel *queue.CoDel
 	door  *turnstile
 
+	waitFor time.Duration // the longest of its routes', where all have one
+
 	pricer   shed.Pricer
 	spreader pressure.Spreader
 
@@ -55,7 +57,7 @@ type pool struct {
 	standing float64   // moving share of time that something waits
 	stands   bool
 	lateness float64 // moving share of late replies
-	lifo     bool
+	lifo     bool    // what waits longest does not go first: its number says nothing
 
 	service  summary       // over its gates, as of the last tick
 	perSlot  float64       // slots' worth of work finished per second at the limit
@@ -66,7 +68,8 @@ type pool struct {
 
 	refusals  int // since the last tick, the turnstile's included
 	refusing  bool
-	explored  mono.Time // when work was last let through against an estimate
+	explored  mono.Time // when work was last let through against the estimate of its wait
+	credited  mono.Time // when work was last let through below the price
 	skipped   int       // estimates obeyed since
 	counted   uint32    // the turnstile's count when it was last collected
 	refusedBy [penstock.Reasons]*[jitters]penstock.RejectedError
@@ -106,10 +109,12 @@ func (p *pool) bound() time.Duration {
 	case p.service.n == 0:
 		return firstBound
 	case p.stands:
-		return standBoundP50 * p.service.P50
+		return times(standBoundP50, p.service.P50)
 	}
-	return max(burstBoundP50*p.service.P50, burstBoundP90*p.service.P90)
+	return max(times(burstBoundP50, p.service.P50), times(burstBoundP90, p.service.P90))
 }
+
+func times(x float64, d time.Duration) time.Duration { return time.Duration(x * float64(d)) }
 
 // latestStart is the instant after which work with the given deadline would
 // probably finish too late.
@@ -123,7 +128,7 @@ func (p *pool) waitBehind(ahead int) time.Duration {
 	if ahead == 0 || p.perSlot <= 0 {
 		return 0
 	}
-	return time.Duration(float64(ahead) / p.perSlot * float64(time.Second))
+	return seconds(float64(ahead) / p.perSlot)
 }
 
 // explore reports whether an estimate that says no is to be tested.
@@ -151,7 +156,11 @@ func (p *pool) level(now mono.Time) float64 {
 		return 1
 	}
 	if oldest, ok := p.room.Oldest(); ok {
-		over := now.Sub(oldest).Seconds() / max(p.bound().Seconds(), 1e-9)
+		bound := p.bound()
+		if p.waitFor > 0 {
+			bound = p.waitFor
+		}
+		over := now.Sub(oldest).Seconds() / max(bound.Seconds(), 1e-9)
 		return levelWaiting + (1-levelWaiting)*min(1, over)
 	}
 	return levelWaiting * min(1, p.fill)
@@ -173,7 +182,7 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 		}
 	}
 	p.fill += (1 - math.Exp(-since.Seconds()/levelMemory.Seconds())) * (float64(p.inFlight)/max(p.limit, 1e-3) - p.fill)
-	p.lifo = p.stands || p.lateness > lateOn
+	p.lifo = p.order == queue.LIFO || p.order != queue.FIFO && (p.stands || p.lateness > lateOn)
 	p.room.SetLIFO(p.lifo)
 	if p.refusing {
 		p.retry = p.spreader.Next(now, p.pricer.FinishedPerSecond(), p.refusals)
@@ -192,28 +201,33 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 		price = 0
 	}
 	c.publish(now, p, price, why)
-	if price > 0 && now.Sub(p.explored) >= exploreWithin/time.Duration(len(p.gates)) {
-		p.explored = now
+	if price > 0 && now.Sub(p.credited) >= exploreWithin/time.Duration(len(p.gates)) {
+		p.credited = now
 		p.door.credit.Store(true)
 	}
 }
 
-// collect takes the turnstile's refusals into the books.
+// collect takes the turnstile's refusals into the books, if there are any new.
+// One that is just being made may be overlooked: the next takes it.
 func (c *Core) collect(p *pool) {
 	n := p.door.count.Load()
 	if n == p.counted && p.door.verdict.Load().price == 0 {
 		return
 	}
 	p.counted = n
+	c.collectAll(p)
+}
+
+func (c *Core) collectAll(p *pool) {
 	why := penstock.ReasonPriority
 	if c.draining {
 		why = penstock.ReasonDraining
 	}
 	for r := range p.door.refused {
-		n := p.door.refused[r].Swap(0)
-		if n == 0 {
+		if p.door.refused[r].Load() == 0 {
 			continue
 		}
+		n := p.door.refused[r].Swap(0)
 		rank := penstock.Rank(r)
 		p.pricer.Offered(rank, float64(n))
 		p.refusals += int(n)
@@ -235,7 +249,7 @@ func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstoc
 	}
 	v := &verdict{at: now, ranked: ranked, price: price, signal: signal}
 	if price > 0 {
-		v.errs = c.errorsFor(now, p, why)
+		v.errs = c.errorsFor(now, p, why, p.bound())
 	}
 	p.door.verdict.Store(v)
 }

@@ -6,33 +6,39 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
 
 // refuse counts and returns a refusal of work that never entered the room.
-func (c *Core) refuse(now mono.Time, p *pool, rank penstock.Rank, why penstock.Reason) Decision {
+func (c *Core) refuse(now mono.Time, r *route, p *pool, rank penstock.Rank, why penstock.Reason) Decision {
 	c.total.refused[why][rank.Criticality()]++
 	p.refusals++
-	return Decision{Refusal: &c.errorsFor(now, p, why)[c.rng.Uint64()%jitters]}
+	bound := p.bound()
+	if r.waitFor > 0 {
+		bound = r.waitFor
+	}
+	return Decision{Refusal: &c.errorsFor(now, p, why, bound)[c.rng.Uint64()%jitters]}
 }
 
 // settleRefused refuses work that the room has just let go.
 func (c *Core) settleRefused(now mono.Time, i int32, why penstock.Reason) {
 	s := &c.slots[i]
 	c.total.waiting--
-	d := c.refuse(now, s.pool, s.rank, why)
+	d := c.refuse(now, &c.routes[s.route], s.pool, s.rank, why)
 	d.Ticket = c.ticket(i)
 	c.settled = append(c.settled, d)
 	c.release(i)
 }
 
-// errorsFor returns the errors of one reason, made once per tick.
-func (c *Core) errorsFor(now mono.Time, p *pool, why penstock.Reason) *[jitters]penstock.RejectedError {
+// errorsFor returns the errors of one reason, made once per tick. bound is how
+// long the first of them might have waited.
+func (c *Core) errorsFor(now mono.Time, p *pool, why penstock.Reason, bound time.Duration) *[jitters]penstock.RejectedError {
 	if errs := p.refusedBy[why]; errs != nil {
 		return errs
 	}
-	id := c.memory.add(c.record(now, p, why))
+	id := c.memory.add(c.record(now, p, why, bound))
 	base := max(p.retry, pressure.MinRetry)
 	errs := new([jitters]penstock.RejectedError)
 	for i := range errs {
@@ -72,11 +78,11 @@ type record struct {
 	retry            time.Duration
 }
 
-func (c *Core) record(now mono.Time, p *pool, why penstock.Reason) record {
+func (c *Core) record(now mono.Time, p *pool, why penstock.Reason, bound time.Duration) record {
 	r := record{
-		at: now, why: why, price: p.pricer.Price(), stands: p.stands, lifo: p.lifo,
+		at: now, why: why, price: p.pricer.Price(), stands: p.stands, lifo: p.lifo && p.order != queue.Fair,
 		waiting: int32(p.room.Len()), gates: int32(len(p.gates)), level: p.level(now),
-		bound: p.bound(), p50: p.service.P50, p90: p.service.P90, retry: p.retry,
+		bound: bound, p50: p.service.P50, p90: p.service.P90, retry: p.retry,
 	}
 	for _, i := range p.gates {
 		g := &c.gates[i]

@@ -25,7 +25,7 @@ type half struct {
 }
 
 const (
-	sketchBuckets  = 16 * 36                // 1 ns to 19 hours
+	sketchBuckets  = 16 * 46                // 1 ns to 19 hours
 	sketchTurn     = 250 * time.Millisecond // a half lasts at least so long,
 	sketchTurnSize = 128                    // and holds at least so many,
 	sketchTurnMost = 5 * time.Second        // but never lasts longer than this
@@ -54,9 +54,10 @@ func bucketTop(b int) time.Duration {
 func (s *sketch) add(now mono.Time, d time.Duration) {
 	s.turn(now)
 	h := &s.halves[s.current]
-	h.counts[bucketOf(d)]++
+	b := bucketOf(d)
+	h.counts[b]++
 	h.total++
-	h.sum += max(d, 0)
+	h.sum += min(max(d, 0), bucketTop(b))
 }
 
 func (s *sketch) turn(now mono.Time) {

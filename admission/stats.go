@@ -60,7 +60,10 @@ func (c *Core) Stats(now mono.Time) penstock.Stats {
 	now = c.advance(now)
 	c.little.advance(now, c.total.inFlight)
 	for _, p := range c.pools {
-		c.collect(p)
+		c.collectAll(p)
+	}
+	for _, p := range c.retired {
+		c.collectAll(p)
 	}
 	t := &c.total
 	s := penstock.Stats{

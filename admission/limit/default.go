@@ -47,14 +47,22 @@ const (
 // target, and when most recent replies are late the limit halves at once.
 //
 // While the load does not fill the limit, nothing moves.
-func Default() Law {
-	d := &octave{limit: defaultStart}
+func Default() Law { return DefaultUpTo(math.Inf(1)) }
+
+// DefaultUpTo is [Default] with a bound on the slots that it may give. It panics
+// if most is below 1.
+func DefaultUpTo(most float64) Law {
+	if !(most >= 1) {
+		panic("limit: DefaultUpTo takes a bound of at least 1")
+	}
+	d := &octave{limit: min(defaultStart, most), most: most}
 	d.open(windowKind)
 	return d
 }
 
 type octave struct {
 	limit float64
+	most  float64
 	now   mono.Time // latest instant seen
 
 	ref     reference
@@ -352,7 +360,7 @@ func (o *octave) apply(ratio, late float64) {
 	}
 	step *= math.Pow(1-late, latePower)
 	x := o.limit * min(max(step, 1/maxStep), maxStep)
-	o.limit = max(defaultFloor, math.Sqrt(o.limit*(x+math.Sqrt(x))))
+	o.limit = min(max(defaultFloor, math.Sqrt(o.limit*(x+math.Sqrt(x)))), o.most)
 }
 
 // dipEnds is when a dip is given up: nothing has filled it for some reply times,
@@ -398,5 +406,9 @@ func (o *octave) Explain() string {
 	case said == "":
 		said = "nothing measured yet"
 	}
-	return fmt.Sprintf("limit %.1f, %s; %s", o.limit, state, said)
+	held := ""
+	if o.limit == o.most {
+		held = fmt.Sprintf("held at %g by configuration; ", o.most)
+	}
+	return fmt.Sprintf("%slimit %.1f, %s; %s", held, o.limit, state, said)
 }

@@ -58,7 +58,8 @@ type Sample struct {
 	Outcome         penstock.Outcome
 	Cost            int // slots that it took, at least 1
 	// Late says that the answer was of no use any more: the deadline had
-	// passed or the caller had left. Its Outcome is then Dropped.
+	// passed or the caller had left. Its Outcome is then Dropped, or Ignored
+	// where the work had spent its time before it entered the gate.
 	Late bool
 	// Budget is how much time the work had from its start until its deadline.
 	// 0 means that it had no deadline.
