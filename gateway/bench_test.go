@@ -1,3 +1,5 @@
+//go:build unix
+
 package gateway_test
 
 import (
@@ -190,19 +192,6 @@ func quietly(b *testing.B, cfg gateway.Config) (g *gateway.Gateway, stop func())
 		}
 	}
 }
-
-// A canned transport answers at once, so that a benchmark sees the handler's own
-// cost.
-type canned struct{ body string }
-
-func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{
-		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header:        http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"1024"}},
-		ContentLength: int64(len(c.body)), Body: io.NopCloser(strings.NewReader(c.body)),
-	}, nil
-}
-func (canned) CloseIdleConnections() {}
 
 type deaf struct{ header http.Header }
 

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -250,3 +251,15 @@ func (r *rig) ask(url string) {
 		_ = res.Body.Close()
 	}
 }
+
+// A canned transport answers at once, without a network.
+type canned struct{ body string }
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header:        http.Header{"Content-Type": {"text/plain"}, "Content-Length": {"1024"}},
+		ContentLength: int64(len(c.body)), Body: io.NopCloser(strings.NewReader(c.body)),
+	}, nil
+}
+func (canned) CloseIdleConnections() {}

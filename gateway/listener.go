@@ -60,9 +60,13 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	return &conn{Conn: c, listener: l, peer: peer, name: peer.String()}, nil
 }
 
-func (l *boundedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+// Close closes the listener; again is no harm.
+func (l *boundedListener) Close() (err error) {
+	l.once.Do(func() {
+		close(l.closed)
+		err = l.Listener.Close()
+	})
+	return err
 }
 
 func addressOf(a net.Addr) netip.Addr {
