@@ -87,6 +87,7 @@ type conn struct {
 	peer     netip.Addr
 	name     string // of peer
 	once     sync.Once
+	patience patience // of reads
 
 	armed    bool      // whether a write deadline was set
 	armedAt  mono.Time // when; only one goroutine writes at a time
@@ -110,6 +111,24 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	return c.Conn.Write(p)
 }
+
+// Read reads as long as the deadline that is wanted allows.
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if err == nil || n > 0 || c.patience.over(err, c.Conn.SetReadDeadline) {
+			return n, err
+		}
+	}
+}
+
+// SetReadDeadline bounds the reads from now on, and those under way.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.patience.set(t, c.Conn.SetReadDeadline)
+}
+
+// SetDeadline is SetReadDeadline: see SetWriteDeadline.
+func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // sniff notes the status of an answer that no handler wrote: the HTTP server's
 // own to what is not a request.

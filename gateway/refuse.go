@@ -28,18 +28,41 @@ func (x *exchange) refuse(e *penstock.RejectedError) {
 	x.begun = true
 	x.prepare()
 	x.endBody()
-	with := sendRefusal[x.rt.RefuseWith]
-	status := http.StatusServiceUnavailable
-	if with == penstockhttp.Refuse429 || e.Reason == penstock.ReasonRate {
-		status = http.StatusTooManyRequests
+	answer := x.prepared(e)
+	if x.rt.RefuseWith != RefuseDrop {
+		x.rt.counts.answered(answer.Status())
 	}
-	if with != penstockhttp.RefuseDrop {
-		x.rt.counts.answered(status)
+	answer.Send(x.w, x.r)
+}
+
+// A readyAnswer is a refusal that was sent a moment ago and may be sent again:
+// the controller gives a few errors per tick to thousands of requests.
+type readyAnswer struct {
+	*penstockhttp.Answer
+	err  *penstock.RejectedError
+	told *told // nil where the caller is not told
+}
+
+// readyAnswers is how many refusals a route keeps.
+const readyAnswers = 16
+
+// prepared returns the answer for e, the last one like it if there is one.
+func (x *exchange) prepared(e *penstock.RejectedError) *penstockhttp.Answer {
+	var now *told
+	if x.tells() {
+		now = x.signalNow()
 	}
-	penstockhttp.Refuse(x.w, x.r, e, penstockhttp.Refusal{
-		With: with, Limit: x.rt.name, Tell: x.tells(),
-		Load: load(x.g.ctl.PressureRoute(x.rt.index), x.g.signal.rates.Load()),
-	})
+	place := &x.rt.ready[(uint64(e.ID)^uint64(e.RetryAfter))%readyAnswers]
+	if a := place.Load(); a != nil && a.err == e && a.told == now {
+		return a.Answer
+	}
+	how := penstockhttp.Refusal{With: sendRefusal[x.rt.RefuseWith], Limit: x.rt.name}
+	if now != nil {
+		how.Tell, how.Load = true, load(now.signal, now.rates)
+	}
+	a := &readyAnswer{penstockhttp.Prepare(e, how), e, now}
+	place.Store(a)
+	return a.Answer
 }
 
 var sendRefusal = [...]penstockhttp.RefuseWith{

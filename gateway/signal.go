@@ -33,13 +33,19 @@ func (x *exchange) tell(h http.Header) {
 	if !x.tells() {
 		return
 	}
+	now := x.signalNow()
+	h[penstockhttp.FieldPressure], h[penstockhttp.FieldLoad] = now.own, now.orca
+}
+
+// signalNow is the route's signal as header fields.
+func (x *exchange) signalNow() *told {
 	now := x.rt.told.Load()
 	s, r := x.g.ctl.PressureRoute(x.rt.index), x.g.signal.rates.Load()
 	if now == nil || now.signal != s || now.rates != r {
 		now = newTold(s, r)
 		x.rt.told.Store(now)
 	}
-	h[penstockhttp.FieldPressure], h[penstockhttp.FieldLoad] = now.own, now.orca
+	return now
 }
 
 // load is the signal with the rates.

@@ -32,6 +32,7 @@ type route struct {
 	quota  *quota // nil is no rate limit
 	counts *routeCounts
 	told   atomic.Pointer[told] // the signal, as header fields
+	ready  [readyAnswers]atomic.Pointer[readyAnswer]
 }
 
 func routeName(r Route) string { return r.Host + r.Path }

@@ -45,46 +45,79 @@ const maxRetryAfter = 24 * time.Hour
 // server's ReadTimeout allows; [Handler] sees to it that it does not wait for
 // them longer than [Linger].
 func Refuse(w http.ResponseWriter, r *http.Request, err *penstock.RejectedError, how Refusal) {
-	if how.With == RefuseDrop {
-		panic(http.ErrAbortHandler)
-	}
-	status := http.StatusServiceUnavailable
+	Prepare(err, how).Send(w, r)
+}
+
+// An Answer is a refusal made ready to be sent, once or often. Hosts that refuse
+// much keep it for as long as the controller gives the same error: that is what
+// makes refusing cheap.
+type Answer struct {
+	drop   bool
+	tell   bool
+	status int
+	values [5]string // of the fields that are set
+	size   int       // of the document
+	page   [512]byte // holds it, unless the limit's name is very long
+	long   []byte    // holds it then
+}
+
+// Prepare makes an Answer. It does not check [Refusal.With] beyond what
+// [Refuse] documents.
+func Prepare(err *penstock.RejectedError, how Refusal) *Answer {
+	a := &Answer{drop: how.With == RefuseDrop, tell: how.Tell, status: http.StatusServiceUnavailable}
 	if how.With == Refuse429 || err.Reason == penstock.ReasonRate {
-		status = http.StatusTooManyRequests
+		a.status = http.StatusTooManyRequests
 	}
 	wait := min(err.RetryAfter, maxRetryAfter)
 	if wait <= 0 {
 		wait = time.Second // unknown; the field cannot say less
 	}
-
-	// One allocation for all values and the body. Values are never shared
-	// between responses: a middleware may change them in place.
-	page := new(struct {
-		values [6]string
-		body   [512]byte
-	})
-	h := w.Header()
-	for _, name := range describesBody {
-		delete(h, name) // what an outer handler said of a body that will not come
-	}
-	v := page.values[:]
-	v[0], v[1], v[2] = "application/problem+json", "no-store", strconv.Itoa(wholeUnits(wait, time.Second))
-	h["Content-Type"] = v[0:1:1]
-	h["Cache-Control"] = v[1:2:2]
-	h["Retry-After"] = v[2:3:3]
-	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > MaxDrain) {
-		v[3] = "close"
-		h["Connection"] = v[3:4:4]
-	}
+	a.values = [5]string{"application/problem+json", strconv.Itoa(wholeUnits(wait, time.Second)), "close"}
 	if how.Tell {
-		v[4], v[5] = announcement(how.Load)
-		setAnnouncement(h, v[4:6:6])
+		a.values[3], a.values[4] = announcement(how.Load)
 	}
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		// A client that does not listen any more is none of our business.
-		_, _ = w.Write(appendProblem(page.body[:0], status, wait, err, how))
+	document := appendProblem(a.page[:0], a.status, wait, err, how)
+	if a.size = len(document); a.size > len(a.page) {
+		a.long = document
 	}
+	return a
+}
+
+// Status is the status that Send answers with.
+func (a *Answer) Status() int { return a.status }
+
+// Send answers a request: see [Refuse]. The values of the fields it sets are
+// shared by all responses that this Answer is sent as: what comes after it must
+// not change them in place.
+func (a *Answer) Send(w http.ResponseWriter, r *http.Request) {
+	if a.drop {
+		panic(http.ErrAbortHandler)
+	}
+	h := w.Header()
+	if len(h) > 0 {
+		for _, name := range describesBody {
+			delete(h, name) // what an outer handler said of a body that will not come
+		}
+	}
+	// The capacities keep an Add to one field from writing into the next.
+	v := a.values[:]
+	h["Content-Type"] = v[0:1:1]
+	h["Retry-After"] = v[1:2:2]
+	if r.ProtoMajor == 1 && (r.ContentLength < 0 || r.ContentLength > MaxDrain) {
+		h["Connection"] = v[2:3:3]
+	}
+	if a.tell {
+		setAnnouncement(h, v[3:5:5])
+	}
+	w.WriteHeader(a.status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	document := a.long
+	if document == nil {
+		document = a.page[:a.size]
+	}
+	_, _ = w.Write(document) // a client that does not listen any more is none of our business
 }
 
 var describesBody = [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"}

@@ -41,9 +41,6 @@ func TestRefuseStatus(t *testing.T) {
 			if *p.Limit != "search" || *p.RetryAfterMS != 120 || !*p.RetrySafe || *p.Pressure != 1 || *p.ID != "9ix" {
 				t.Errorf("%v: problem %+v", reason, p)
 			}
-			if got := res.Header.Get("Cache-Control"); got != "no-store" {
-				t.Errorf("%v: Cache-Control %q", reason, got)
-			}
 		}
 	}
 }
@@ -173,7 +170,7 @@ func TestRefuseOwnsItsHeader(t *testing.T) {
 		if h.Get("Content-Length") != "" || h.Get("Content-Encoding") != "" || h.Get("Etag") != "" || h.Get("X-Other") != "stays" {
 			t.Errorf("header %v", h)
 		}
-		if h.Get("Content-Type") != "application/problem+json" || h.Get("Cache-Control") != "no-store" {
+		if h.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("header %v", h)
 		}
 		for name, values := range w.Header() {

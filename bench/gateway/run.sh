@@ -29,6 +29,7 @@ caddy=bin/tools/caddy
 [ -x "$caddy" ] || GOBIN="$PWD/bin/tools" go install github.com/caddyserver/caddy/v2/cmd/caddy@latest
 go build -trimpath -o bin/penstock ./cmd/penstock
 go -C bench build -trimpath -o ../bin/hello ./gateway/hello
+go -C bench build -trimpath -o ../bin/bare ./gateway/bare
 
 bin/hello -listen 127.0.0.1:9100 & pids+=($!)
 
@@ -84,6 +85,8 @@ http://127.0.0.1:9303 {
 CFG
 XDG_DATA_HOME=$tmp XDG_CONFIG_HOME=$tmp "$caddy" run --config "$tmp/Caddyfile" --adapter caddyfile >/dev/null 2>&1 & caddy_pid=$!; pids+=($caddy_pid)
 
+bin/bare http://127.0.0.1:9100 127.0.0.1:9206 127.0.0.1:9306 & bare=$!; pids+=($bare)
+
 gate() { # name, listen port, admin port, route settings
 	printf 'listen: 127.0.0.1:%s\nadmin: 127.0.0.1:%s\nroutes:\n  - match: {path: /}\n    to: [http://127.0.0.1:9100]\n%s\n' "$2" "$3" "$4" >"$tmp/$1.yaml"
 	bin/penstock gateway --config "$tmp/$1.yaml" >/dev/null 2>&1 &
@@ -120,11 +123,13 @@ for ((i = 0; i < rounds; i++)); do
 	one forward/haproxy "$haproxy" 9201
 	one forward/nginx "$nginx" 9202
 	one forward/caddy "$caddy_pid" 9203
+	one forward/bare-net-http "$bare" 9206
 	one forward/penstock "$ours" 9204
 	one forward/penstock-auto "$ours_auto" 9205
 	one refuse/haproxy "$haproxy" 9301
 	one refuse/nginx "$nginx" 9302
 	one refuse/caddy "$caddy_pid" 9303
+	one refuse/bare-net-http "$bare" 9306
 	one refuse/penstock "$ours_refuse" 9304
 done
 
@@ -143,7 +148,10 @@ sort -k1,1 -s "$tmp/results" | awk '
 	{ n++; r[n] = $2; p = $3; c[n] = $4; bad = $5 }
 	END {
 		flush()
-		printf "\nforwarding: %.2fx of Caddy, %.2fx of HAProxy; refusing: %.2fx of HAProxy (CPU per request)\n",
+		printf "\nCPU per request, forwarding: %.2fx of Caddy, %.2fx of HAProxy, %.2fx of a bare net/http proxy (which is %.2fx of HAProxy)\n",
 			median["forward/penstock"] / median["forward/caddy"], median["forward/penstock"] / median["forward/haproxy"],
-			median["refuse/penstock"] / median["refuse/haproxy"]
+			median["forward/penstock"] / median["forward/bare-net-http"], median["forward/bare-net-http"] / median["forward/haproxy"]
+		printf "CPU per request, refusing: %.2fx of HAProxy, %.2fx of a bare net/http handler (which is %.2fx of HAProxy)\n",
+			median["refuse/penstock"] / median["refuse/haproxy"], median["refuse/penstock"] / median["refuse/bare-net-http"],
+			median["refuse/bare-net-http"] / median["refuse/haproxy"]
 	}'
