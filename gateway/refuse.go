@@ -52,16 +52,17 @@ func (x *exchange) prepared(e *penstock.RejectedError) *penstockhttp.Answer {
 	if x.tells() {
 		now = x.signalNow()
 	}
-	place := &x.rt.ready[(uint64(e.ID)^uint64(e.RetryAfter))%readyAnswers]
-	if a := place.Load(); a != nil && a.err == e && a.told == now {
-		return a.Answer
+	for i := range x.rt.ready {
+		if a := x.rt.ready[i].Load(); a != nil && a.err == e && a.told == now {
+			return a.Answer
+		}
 	}
 	how := penstockhttp.Refusal{With: sendRefusal[x.rt.RefuseWith], Limit: x.rt.name}
 	if now != nil {
 		how.Tell, how.Load = true, load(now.signal, now.rates)
 	}
 	a := &readyAnswer{penstockhttp.Prepare(e, how), e, now}
-	place.Store(a)
+	x.rt.ready[x.rt.next.Add(1)%readyAnswers].Store(a)
 	return a.Answer
 }
 

@@ -31,8 +31,9 @@ type route struct {
 	index  int    // in the controller
 	quota  *quota // nil is no rate limit
 	counts *routeCounts
-	told   atomic.Pointer[told] // the signal, as header fields
-	ready  [readyAnswers]atomic.Pointer[readyAnswer]
+	told   atomic.Pointer[told]                      // the signal, as header fields
+	ready  [readyAnswers]atomic.Pointer[readyAnswer] // the latest refusals
+	next   atomic.Uint32                             // the place of ready to use next
 }
 
 func routeName(r Route) string { return r.Host + r.Path }
