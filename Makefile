@@ -67,6 +67,10 @@ fix: $(LINTER) ## format, modernize and tidy
 golden: ## rewrite the golden files; review the diff
 	@bash tools/golden.sh
 
+.PHONY: laws
+laws: ## the default law against its suite at full size (10 seeds; about 10 minutes)
+	PENSTOCK_FULL=1 go test -count=1 -v -timeout=30m ./admission/limit/limittest
+
 .PHONY: live
 live: ## prove the live figures with real processes
 	bash bench/live/run.sh

@@ -34,9 +34,10 @@ type Controller struct {
 // [Config.Validate].
 func New(cfg Config) *Controller {
 	if cfg.Seed == 0 {
-		cfg.Seed = rand.Uint64()
+		cfg.Seed = rand.Uint64() //nolint:forbidigo // the shell is where randomness enters
 	}
-	c := &Controller{core: NewCore(cfg), cohortKey: rand.Uint64()}
+	c := &Controller{core: NewCore(cfg)}
+	c.cohortKey = rand.Uint64() //nolint:forbidigo // a secret of the process
 	c.publish()
 	return c
 }
@@ -95,6 +96,7 @@ func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Wor
 		return Permit{c, d.Ticket, int32(d.Gate)}, nil
 	case Waiting:
 		return c.await(ctx, d.Ticket, decided)
+	case Refused:
 	}
 	return Permit{}, d.Refusal
 }
@@ -108,7 +110,7 @@ func (c *Controller) placeInCohort(w *penstock.Work, now mono.Time) {
 	case w.Flow != 0:
 		w.Cohort = pressure.CohortOf(w.Flow, c.cohortKey, now)
 	default:
-		w.Cohort = penstock.CohortAt(rand.Uint64())
+		w.Cohort = penstock.CohortAt(rand.Uint64()) //nolint:forbidigo // the shell is where randomness enters
 	}
 }
 

@@ -126,6 +126,7 @@ func (g *gate) sample(now mono.Time, s limit.Sample) {
 		g.probeWait = 0
 	case penstock.Dropped:
 		g.dropped++
+	case penstock.Ignored:
 	}
 	g.law.Observe(now, s)
 	g.setLimit()

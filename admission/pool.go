@@ -19,11 +19,11 @@ const (
 	// that comes and goes absorbs a burst; one that stands only adds its length
 	// to every reply.
 	firstBound     = time.Second // before any service time is known
-	burstBoundP50  = 1.25        // a passing queue: the longer of 1.25 x p50
-	burstBoundP90  = 0.75        // and 0.75 x p90
+	burstBoundP50  = 4           // a passing queue: the longer of 4 x p50
+	burstBoundP90  = 2           // and 2 x p90
 	standBoundP50  = 1           // a standing queue: p50
 	standOn        = 0.9         // a queue stands once it is there for this share of the time,
-	standOff       = 0.75        // until it is there for less than this,
+	standOff       = 0.5         // until it is there for less than this,
 	standMemoryP50 = 50          // over about so many service times
 	standLeast     = 50 * time.Millisecond
 	standMost      = 5 * time.Second

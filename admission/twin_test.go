@@ -54,10 +54,10 @@ func TestTwins(t *testing.T) {
 			refused := 0
 			for seed := range uint64(6) {
 				jobs := trace(seed, len(cfg().Routes))
-				virtual, real := simulate(cfg(), jobs), perform(t, cfg(), jobs)
+				virtual, live := simulate(cfg(), jobs), perform(t, cfg(), jobs)
 				for i := range jobs {
-					if virtual[i] != real[i] {
-						t.Fatalf("seed %d, job %d (%+v): simulated %+v, real %+v", seed, i, jobs[i], virtual[i], real[i])
+					if virtual[i] != live[i] {
+						t.Fatalf("seed %d, job %d (%+v): simulated %+v, live %+v", seed, i, jobs[i], virtual[i], live[i])
 					}
 					if virtual[i].gate == -1 {
 						refused++

@@ -49,6 +49,7 @@ func (a *aimd) Observe(now mono.Time, s Sample) {
 		if float64(s.InFlightAtStart)*2 >= a.limit {
 			a.limit = min(a.most, a.limit+1/a.limit)
 		}
+	case penstock.Ignored: // says nothing of load
 	}
 }
 

@@ -245,7 +245,7 @@ func (o *octave) judge(now mono.Time) {
 		o.refer(now, got)
 	case got.set:
 		o.remember(got)
-		o.move(now, got, late)
+		o.move(got, late)
 	case late > 0: // nothing but refusals by the callee
 		o.apply(0, late)
 	}
@@ -322,7 +322,7 @@ func (o *octave) wantsDip(now mono.Time) bool {
 }
 
 // move applies the law to a window's result.
-func (o *octave) move(now mono.Time, got reference, late float64) {
+func (o *octave) move(got reference, late float64) {
 	ref := o.usable(got.level)
 	if !ref.set {
 		if o.limit >= 1.5 {
