@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -66,7 +67,7 @@ type bench struct {
 	out      io.Writer
 }
 
-func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.out, format+"\n", args...) }
+func (b *bench) say(format string, args ...any) { must(fmt.Fprintf(b.out, format+"\n", args...)) }
 
 // a rig is a plant, and the gateway before it if there is one.
 type rig struct {
@@ -91,8 +92,8 @@ func start(name string, args ...string) (*exec.Cmd, *bufio.Reader) {
 }
 
 func (r *rig) close() {
-	for i := len(r.stop) - 1; i >= 0; i-- {
-		r.stop[i]()
+	for _, stop := range slices.Backward(r.stop) {
+		stop()
 	}
 }
 
@@ -119,7 +120,7 @@ func (b *bench) rig(law, limit string) *rig {
 	args := []string{"gateway", "--listen", front, "--to", "http://" + r.target, "--admin", admin}
 	if limit != "auto" {
 		file := must(os.CreateTemp("", "live-*.yaml"))
-		fmt.Fprintf(file, "listen: %s\nadmin: %s\nroutes:\n  - match: {path: /}\n    to: [http://%s]\n    limit: {law: fixed, max: %s}\n", front, admin, r.target, limit)
+		must(fmt.Fprintf(file, "listen: %s\nadmin: %s\nroutes:\n  - match: {path: /}\n    to: [http://%s]\n    limit: {law: fixed, max: %s}\n", front, admin, r.target, limit))
 		must(0, file.Close())
 		args = []string{"gateway", "--config", file.Name()}
 		r.stop = append(r.stop, func() { _ = os.Remove(file.Name()) })
@@ -129,7 +130,7 @@ func (b *bench) rig(law, limit string) *rig {
 	r.stop = append(r.stop, kill(gw))
 	for range 100 {
 		if resp, err := http.Get("http://" + admin + "/readyz"); err == nil {
-			resp.Body.Close()
+			_ = resp.Body.Close() // nothing was read from it
 			if resp.StatusCode == http.StatusOK {
 				break
 			}
@@ -142,14 +143,14 @@ func (b *bench) rig(law, limit string) *rig {
 
 func freeAddress() string {
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
 
 // tell changes the plant and returns its counts.
 func (r *rig) tell(query string) plantStats {
 	resp := must(http.Get("http://" + r.control + "/?" + query))
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var s plantStats
 	must(0, json.NewDecoder(resp.Body).Decode(&s))
 	return s
@@ -176,7 +177,7 @@ func (r *rig) capacityOf() float64 {
 			for time.Since(begin) < long {
 				if resp, err := client.Get("http://" + r.target + "/"); err == nil {
 					_, _ = io.Copy(io.Discard, resp.Body)
-					resp.Body.Close()
+					_ = resp.Body.Close()
 				}
 			}
 		})
