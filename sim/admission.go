@@ -44,11 +44,25 @@ func (a *Admission) Abandon(now mono.Time, t admission.Ticket) bool {
 	return ok
 }
 
+// Answered tells the outcome of running work whose slot stays taken.
+func (a *Admission) Answered(now mono.Time, t admission.Ticket, o penstock.Outcome) bool {
+	ok := a.Core.Answered(now, t, o)
+	a.settle(now)
+	return ok
+}
+
 // Done ends running work.
 func (a *Admission) Done(now mono.Time, t admission.Ticket, o penstock.Outcome) bool {
 	ok := a.Core.Done(now, t, o)
 	a.settle(now)
 	return ok
+}
+
+// Reconfigure changes gates and routes while work runs and waits.
+func (a *Admission) Reconfigure(now mono.Time, cfg admission.Config) error {
+	err := a.Core.Reconfigure(now, cfg)
+	a.settle(now)
+	return err
 }
 
 // Fire is the timer.

@@ -2,6 +2,10 @@
 // and plants. It is single-threaded and deterministic, starts no goroutines and
 // reads no clock. Whatever decides in it is the production core: [Admission]
 // hosts an admission.Core as the live Controller does, with virtual time.
+//
+// A [Plan] composes a [World] from sources, stages and what lies between them,
+// and a [Report] says what happened in it. The plants can be used alone, too: a
+// [Loop] and a [Server] make a queue.
 package sim
 
 import (
@@ -27,12 +31,16 @@ func (f HandlerFunc) Fire(now mono.Time, arg uint64) { f(now, arg) }
 // order in which they were scheduled. The zero Loop is ready to use and starts
 // at instant zero. It allocates only while its queue grows.
 type Loop struct {
-	now   mono.Time
-	seq   uint64
-	heap  []event // 4-ary: half the depth of a binary heap, and four children share a cache line pair
-	fired uint64
+	now    mono.Time
+	seq    uint64
+	heap   []event // 4-ary: half the depth of a binary heap, and four children share a cache line pair
+	hole   bool    // heap[0] has fired, and its place is free: mostly the next event takes it
+	timers timers
+	fired  uint64
 }
 
+// An event is moved field by field: as a whole it would be read back in wider
+// pieces than it was just written in, for which the processor must wait.
 type event struct {
 	at      mono.Time
 	seq     uint64
@@ -42,7 +50,14 @@ type event struct {
 
 const arity = 4
 
-func (a *event) before(b *event) bool { return a.at < b.at || a.at == b.at && a.seq < b.seq }
+func (e *event) before(at mono.Time, seq uint64) bool { return e.at < at || e.at == at && e.seq < seq }
+
+func (e *event) set(at mono.Time, seq, arg uint64, h Handler) {
+	e.at = at
+	e.seq = seq
+	e.arg = arg
+	e.handler = h
+}
 
 // Now is the virtual instant.
 func (l *Loop) Now() mono.Time { return l.now }
@@ -50,66 +65,142 @@ func (l *Loop) Now() mono.Time { return l.now }
 // Fired is how many events have fired.
 func (l *Loop) Fired() uint64 { return l.fired }
 
-// At schedules an event. An instant that has passed means now.
+// Pending is how many events are scheduled.
+func (l *Loop) Pending() int {
+	n := len(l.heap) + len(l.timers.heap)
+	if l.hole {
+		n--
+	}
+	return n
+}
+
+// At schedules an event that will fire. An instant that has passed means now.
 func (l *Loop) At(at mono.Time, h Handler, arg uint64) {
+	if at < l.now {
+		at = l.now
+	}
 	l.seq++
-	e := event{max(at, l.now), l.seq, arg, h}
-	l.heap = append(l.heap, e)
-	h4 := l.heap
-	i := len(h4) - 1
+	if l.hole {
+		l.hole = false
+		l.sink(at, l.seq, arg, h)
+		return
+	}
+	i := len(l.heap)
+	if i < cap(l.heap) {
+		l.heap = l.heap[:i+1]
+	} else {
+		l.heap = append(l.heap, event{})
+	}
+	heap, seq := l.heap, l.seq
 	for i > 0 {
 		parent := (i - 1) / arity
-		if !e.before(&h4[parent]) {
+		p := &heap[parent]
+		if p.before(at, seq) {
 			break
 		}
-		h4[i] = h4[parent]
+		heap[i].set(p.at, p.seq, p.arg, p.handler)
 		i = parent
 	}
-	h4[i] = e
+	heap[i].set(at, seq, arg, h)
+}
+
+// sink puts an event into the free place at the root, or below.
+func (l *Loop) sink(at mono.Time, seq, arg uint64, h Handler) {
+	heap := l.heap
+	i := 0
+	for {
+		first := arity*i + 1
+		if first >= len(heap) {
+			break
+		}
+		least := first
+		for c := first + 1; c < min(first+arity, len(heap)); c++ {
+			if heap[c].before(heap[least].at, heap[least].seq) {
+				least = c
+			}
+		}
+		p := &heap[least]
+		if !p.before(at, seq) {
+			break
+		}
+		heap[i].set(p.at, p.seq, p.arg, p.handler)
+		i = least
+	}
+	heap[i].set(at, seq, arg, h)
+}
+
+// fill closes the free place at the root.
+func (l *Loop) fill() {
+	l.hole = false
+	n := len(l.heap) - 1
+	last := &l.heap[n]
+	at, seq, arg, h := last.at, last.seq, last.arg, last.handler
+	last.handler = nil
+	l.heap = l.heap[:n]
+	if n > 0 {
+		l.sink(at, seq, arg, h)
+	}
 }
 
 // After schedules an event d from now. A negative d means now.
 func (l *Loop) After(d time.Duration, h Handler, arg uint64) { l.At(l.now.Add(max(0, d)), h, arg) }
 
+// Set schedules an event that may be cancelled. It costs more than [Loop.At]
+// does. An instant that has passed means now.
+func (l *Loop) Set(at mono.Time, h Handler, arg uint64) Timer {
+	l.seq++
+	return l.timers.set(max(at, l.now), l.seq, h, arg)
+}
+
+// Cancel takes back an event. It reports false if the event has fired or was
+// cancelled; the zero Timer is no event.
+func (l *Loop) Cancel(t Timer) bool { return l.timers.cancel(t) }
+
 // Run fires all events at or before end, then sets Now to end.
 func (l *Loop) Run(end mono.Time) {
-	for len(l.heap) > 0 && l.heap[0].at <= end {
-		e := l.pop()
-		l.now = e.at
-		l.fired++
-		e.handler.Fire(e.at, e.arg)
+	for l.step(end) {
 	}
 	l.now = max(l.now, end)
 }
 
-func (l *Loop) pop() event {
-	h := l.heap
-	top, n := h[0], len(h)-1
-	e := h[n]
-	h[n] = event{}
-	h = h[:n]
-	l.heap = h
-	if n == 0 {
-		return top
+// step fires the next event if it is due by end.
+func (l *Loop) step(end mono.Time) bool {
+	if l.hole {
+		l.fill()
 	}
-	i := 0
-	for {
-		first := arity*i + 1
-		if first >= n {
-			break
-		}
-		least := first
-		for c := first + 1; c < min(first+arity, n); c++ {
-			if h[c].before(&h[least]) {
-				least = c
-			}
-		}
-		if !h[least].before(&e) {
-			break
-		}
-		h[i] = h[least]
-		i = least
+	if len(l.timers.heap) > 0 && l.timerFirst() {
+		return l.fireTimer(end)
 	}
-	h[i] = e
-	return top
+	if len(l.heap) == 0 {
+		return false
+	}
+	e := &l.heap[0]
+	at := e.at
+	if at > end {
+		return false
+	}
+	l.now = at
+	l.fired++
+	l.hole = true
+	e.handler.Fire(at, e.arg)
+	return true
+}
+
+// timerFirst reports whether the next event is one that might have been
+// cancelled.
+func (l *Loop) timerFirst() bool {
+	t := &l.timers.heap[0]
+	return len(l.heap) == 0 || !l.heap[0].before(t.at, t.seq)
+}
+
+func (l *Loop) fireTimer(end mono.Time) bool {
+	at := l.timers.heap[0].at
+	if at > end {
+		return false
+	}
+	l.now = at
+	l.fired++
+	h, arg := l.timers.pop()
+	h.Fire(at, arg)
+	return true
 }

@@ -59,7 +59,7 @@ func TestLoadUsage(t *testing.T) {
 		"address":        {[]string{"127.0.0.1"}, []string{`url: "127.0.0.1" is not an address`}},
 		"rate":           {[]string{url, "--rate", "1000"}, []string{`--rate: "1000" is not a rate`, "100/s"}},
 		"rate of 0":      {[]string{url, "--rate", "0/s"}, []string{"--rate", "not a rate above 0"}},
-		"profile":        {[]string{url, "--profile", "ramp:1/s"}, []string{"--profile", "steps:, spike: and onoff:"}},
+		"profile":        {[]string{url, "--profile", "ramp:1/s"}, []string{"--profile", "steps:, spike:, onoff: and diurnal:"}},
 		"both":           {[]string{url, "--profile", "1/s", "--rate", "1/s"}, []string{"only one of --rate, --profile"}},
 		"two bodies":     {[]string{url, "--body", "x", "--body-size", "1B"}, []string{"only one of --body, --body-file, --body-size"}},
 		"arrivals":       {[]string{url, "--arrivals", "even"}, []string{`"even" is not poisson or constant`}},

@@ -44,6 +44,7 @@ func plainNumber(s string) bool {
 //	steps:100/s@5s,2000/s@10s,100/s                   the last one for ever
 //	spike:base=100/s,peak=2000/s,at=5s,for=3s         see [Spike]
 //	onoff:rate=2000/s,on=2s,off=3s,low=100/s          see [OnOff]; low is 0/s if left out
+//	diurnal:low=20/s,high=200/s,every=24h             see [Diurnal]
 //
 // Rates are those of [ParseRate], times those of [time.ParseDuration]. The
 // error names every problem, and what is allowed.
@@ -62,8 +63,10 @@ func ParseProfile(text string) (Profile, error) {
 		return parseSpike(rest)
 	case "onoff":
 		return parseOnOff(rest)
+	case "diurnal":
+		return parseDiurnal(rest)
 	}
-	return Profile{}, fmt.Errorf("arrival: %q is not a kind of profile: a rate, or one of steps:, spike: and onoff: and what follows", kind)
+	return Profile{}, fmt.Errorf("arrival: %q is not a kind of profile: a rate, or one of steps:, spike:, onoff: and diurnal: and what follows", kind)
 }
 
 func parseFlat(text string) (Profile, error) {
@@ -139,6 +142,15 @@ func parseOnOff(text string) (Profile, error) {
 		return Profile{}, err
 	}
 	return OnOff(rate, low, on, off)
+}
+
+func parseDiurnal(text string) (Profile, error) {
+	f := parseFields("diurnal", text, "low", "high", "every")
+	low, high, every := f.rate("low"), f.rate("high"), f.length("every")
+	if err := f.err(); err != nil {
+		return Profile{}, err
+	}
+	return Diurnal(low, high, every)
 }
 
 // fields are the key=value pairs of one profile, with all that is wrong in them.

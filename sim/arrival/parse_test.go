@@ -39,6 +39,8 @@ func TestParseProfile(t *testing.T) {
 		"onoff:rate=2000/s,on=2s,off=3s,low=100/s":                 "",
 		"onoff:rate=2000/s,on=2s,off=3s":                           "onoff:rate=2000/s,on=2s,off=3s,low=0/s",
 		"steps:10/s":                                               "10/s",
+		"diurnal:low=20/s,high=200/s,every=24h":                    "diurnal:low=20/s,high=200/s,every=24h0m0s",
+		"diurnal:every=1m,high=6000/m,low=0/s":                     "diurnal:low=0/s,high=100/s,every=1m0s",
 		"steps:0.001/s@87600h":                                     "steps:0.001/s@87600h0m0s",
 		"onoff:rate=0.000000001/s,on=1ns,off=1ns,low=1000000000/s": "onoff:rate=0.000000001/s,on=1ns,off=1ns,low=1000000000/s",
 	} {
@@ -62,7 +64,7 @@ func TestParseProfileErrors(t *testing.T) {
 		"fast":                                 {`"fast" is not a rate`},
 		"0/s":                                  {"rate: 0 is not a rate above 0"},
 		"-5/s":                                 {`"-5/s" is not a rate`},
-		"ramp:1/s":                             {`"ramp" is not a kind of profile`, "steps:, spike: and onoff:"},
+		"ramp:1/s":                             {`"ramp" is not a kind of profile`, "steps:, spike:, onoff: and diurnal:"},
 		"steps:":                               {"step 1", `"" is not a rate`},
 		"steps:1/s,2/s@1s":                     {"step 1", "only the last step may leave it out"},
 		"steps:1/s@0s":                         {`"0s" is not a time above 0`},
@@ -76,6 +78,9 @@ func TestParseProfileErrors(t *testing.T) {
 		"spike:base=1/s,base=2/s":                     {"base is given twice"},
 		"onoff:rate=1/s,on,off=0s":                    {`"on" is not key=value`, "on is missing", `off: "0s"`},
 		"onoff:rate=0/s,on=1s,off=1s":                 {"rate: 0 is not a rate above 0"},
+		"diurnal:low=3/s,high=2/s,every=1h":           {"low: 3 per second is more than high"},
+		"diurnal:low=1/s,high=2/s,every=95ns":         {"every: 95ns is not at least 96 ns"},
+		"diurnal:low=1/s":                             {"high is missing", "every is missing"},
 		"steps:" + strings.Repeat("1/s@1s,", 1000):    {"1001 steps", "1 to 1000"},
 		strings.Repeat("9", 1+arrival.MaxText) + "/s": {"up to 65536"},
 	} {

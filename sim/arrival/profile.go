@@ -38,6 +38,13 @@ func (s Step) mass() float64 {
 type Profile struct {
 	steps  []Step
 	cyclic bool
+	day    day // where the steps are a day's: how to write them
+}
+
+// day is what [Diurnal] was told.
+type day struct {
+	low, high float64
+	every     time.Duration // 0: no day
 }
 
 // Flat offers the same rate for ever.
@@ -63,6 +70,37 @@ func Spike(base, peak float64, at, length time.Duration) (Profile, error) {
 func OnOff(rate, low float64, on, off time.Duration) (Profile, error) {
 	err := errors.Join(positive("rate", rate), rateAllowed("low", low), within("on", on), within("off", off))
 	return build(err, true, Step{rate, on}, Step{low, off})
+}
+
+// dayParts is into how many steps of equal length a day is divided: a quarter of
+// an hour each where it lasts 24.
+const dayParts = 96
+
+// Diurnal rises and falls like the load of a day, over and over: a cosine from low
+// at the start to high after half the time every, and back. It is made of 96
+// steps, each with the mean rate of its stretch, so that a day offers (low+high)/2
+// on average, exactly.
+func Diurnal(low, high float64, every time.Duration) (Profile, error) {
+	err := errors.Join(rateAllowed("low", low), positive("high", high), within("every", every))
+	if err == nil && every < dayParts {
+		err = fmt.Errorf("arrival: every: %v is not at least %d ns", every, dayParts)
+	}
+	if err == nil && low > high {
+		err = fmt.Errorf("arrival: low: %v per second is more than high", low)
+	}
+	if err != nil {
+		return Profile{}, err
+	}
+	steps := make([]Step, dayParts)
+	for i := range steps {
+		from, to := every*time.Duration(i)/dayParts, every*time.Duration(i+1)/dayParts
+		turn := func(d time.Duration) float64 { return 2 * math.Pi * float64(d) / float64(every) }
+		mean := (math.Sin(turn(to)) - math.Sin(turn(from))) / (turn(to) - turn(from)) // of the cosine
+		steps[i] = Step{max(0, (low+high)/2-(high-low)/2*mean), to - from}
+	}
+	p, err := build(nil, true, steps...)
+	p.day = day{low, high, every}
+	return p, err
 }
 
 // build checks the steps unless the caller has found an error already, in its
@@ -183,11 +221,13 @@ func (p Profile) Expected(until time.Duration) float64 {
 }
 
 // String writes the profile so that [ParseProfile] reads it back: as a rate, as
-// steps, or as onoff. A spike is written as the steps that it is.
+// steps, as onoff or as diurnal. A spike is written as the steps that it is.
 func (p Profile) String() string {
 	switch {
 	case len(p.steps) == 0:
 		return "nothing"
+	case p.day.every > 0:
+		return "diurnal:low=" + formatRate(p.day.low) + ",high=" + formatRate(p.day.high) + ",every=" + p.day.every.String()
 	case p.cyclic:
 		on, off := p.steps[0], p.steps[1]
 		return "onoff:rate=" + formatRate(on.PerSecond) + ",on=" + on.For.String() +
