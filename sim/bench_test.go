@@ -1,3 +1,6 @@
+// It measures with the plants of theory_test.go.
+//go:build !race
+
 package sim_test
 
 import (
