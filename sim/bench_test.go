@@ -1,6 +1,3 @@
-// It measures with the plants of theory_test.go.
-//go:build !race
-
 package sim_test
 
 import (

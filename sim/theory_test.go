@@ -1,7 +1,3 @@
-// The race detector has nothing to find in a single-threaded simulation, and
-// makes this twenty times slower: go test without it runs these.
-//go:build !race
-
 package sim_test
 
 import (
@@ -74,6 +70,7 @@ func waiting(w sim.Window) float64 { return float64(w.Delay) / float64(w.Begun) 
 
 // M/M/1: W = S/(1 - rho).
 func TestTheoryMM1(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		rho        float64
 		size       int // thousand customers in each replication
@@ -98,6 +95,7 @@ func TestTheoryMM1(t *testing.T) {
 
 // M/M/c: the mean wait is that of Erlang's C formula.
 func TestTheoryMMc(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		servers    int
 		offered    float64 // Erlang
@@ -125,6 +123,7 @@ func lost(w sim.Window) float64 { return float64(w.Refused) / float64(w.Offered)
 
 // M/M/c/c: Erlang's B formula, which holds for any law of service.
 func TestTheoryMMcc(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		servers int
 		offered float64
@@ -149,6 +148,7 @@ func TestTheoryMMcc(t *testing.T) {
 
 // M/M/1/K: (1 - rho) rho^K / (1 - rho^(K+1)) are lost; 1/(K+1) at rho = 1.
 func TestTheoryMM1K(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct{ rho, lost float64 }{{2, 0.507937}, {1, 1.0 / 6}} {
 		t.Run(fmt.Sprint(row.rho), func(t *testing.T) {
 			t.Parallel()
@@ -164,6 +164,7 @@ func TestTheoryMM1K(t *testing.T) {
 
 // M/G/1: Pollaczek and Khinchine, Wq = rho S (1 + cv²) / (2 (1 - rho)).
 func TestTheoryMG1(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		name       string
 		law        sim.ServiceLaw
@@ -206,6 +207,7 @@ func paretoCV2() float64 {
 
 // M/G/1 with processor sharing: W = S/(1 - rho), whatever the law.
 func TestTheorySharing(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	length := time.Duration(sized(80, 1600)) * time.Second
 	e := replicate(t, 10, func(seed uint64) float64 {
@@ -224,6 +226,7 @@ func throughput(t *testing.T, l sim.Line, length time.Duration, seed uint64) flo
 
 // Two equal exponential stations with b places between them: (b+2)/(b+3).
 func TestTheoryTandem(t *testing.T) {
+	skipUnderRace(t)
 	for b, want := range []float64{2.0 / 3, 3.0 / 4, 4.0 / 5} {
 		t.Run(strconv.Itoa(b), func(t *testing.T) {
 			t.Parallel()
@@ -242,6 +245,7 @@ func TestTheoryTandem(t *testing.T) {
 // CONWIP, the practical worst case: w cards over N equal exponential stations
 // give w/(w + N - 1).
 func TestTheoryCONWIP(t *testing.T) {
+	skipUnderRace(t)
 	for _, cards := range []int{5, 10, 20} {
 		t.Run(strconv.Itoa(cards), func(t *testing.T) {
 			t.Parallel()
@@ -263,6 +267,7 @@ func TestTheoryCONWIP(t *testing.T) {
 // The universal scalability law: X(N) = N/(1 + alpha (N-1) + beta N (N-1)), with
 // its best at N = sqrt((1-alpha)/beta), which is 44.27 here.
 func TestTheoryUSL(t *testing.T) {
+	skipUnderRace(t)
 	const alpha, beta = 0.02, 0.0005
 	for _, n := range []int{22, 44, 88} {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
@@ -290,6 +295,7 @@ func TestTheoryUSL(t *testing.T) {
 // Chiu and Jain: additive increase and multiplicative decrease make flows of
 // equal round trips equal, wherever they start.
 func TestTheoryFairness(t *testing.T) {
+	skipUnderRace(t)
 	t.Parallel()
 	length := time.Duration(sized(150, 1500)) * time.Second
 	e := replicate(t, 6, func(seed uint64) float64 {
@@ -313,6 +319,7 @@ func TestTheoryFairness(t *testing.T) {
 
 // One loss in every 1/p packets gives the mean window sqrt(3/(2p)).
 func TestTheoryAIMD(t *testing.T) {
+	skipUnderRace(t)
 	for _, every := range []int{100, 1000} {
 		t.Run(strconv.Itoa(every), func(t *testing.T) {
 			t.Parallel()
@@ -338,6 +345,7 @@ func TestTheoryAIMD(t *testing.T) {
 // users wait. Without a budget's savings it would be (lambda (1+b) - mu') x 10 s,
 // where mu' is the rate of service meanwhile.
 func TestTheoryRetryStorm(t *testing.T) {
+	skipUnderRace(t)
 	const mu, lambda, patience, end = 1000.0, 700.0, 1.0, 40 * time.Second
 	for _, b := range []float64{0, 0.1, 0.2} {
 		t.Run(fmt.Sprint(b), func(t *testing.T) {
