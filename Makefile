@@ -71,6 +71,14 @@ golden: ## rewrite the golden files; review the diff
 laws: ## the default law against its suite at full size (10 seeds; about 10 minutes)
 	PENSTOCK_FULL=1 go test -count=1 -v -timeout=30m ./admission/limit/limittest
 
+.PHONY: theory
+theory: ## the simulator against queueing theory at full size
+	PENSTOCK_FULL=1 go test -count=1 -v -timeout=60m ./sim/...
+
+.PHONY: lab
+lab: build ## every scenario of the library, as in CI
+	bin/penstock lab test
+
 .PHONY: live
 live: ## prove the live figures with real processes
 	bash bench/live/run.sh

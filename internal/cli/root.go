@@ -39,7 +39,8 @@ func Root() *cobra.Command {
 	}
 	root.SetVersionTemplate("penstock {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), gatewayCommand(), loadCommand(), checkCommand(), explainCommand(), versionCommand())
+	root.AddCommand(demoCommand(), gatewayCommand(), labCommand(),
+		loadCommand(), checkCommand(), explainCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		failed(c)
 	}
