@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/gateway"
+	"github.com/penstock-go/penstock/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // watchdog ends a test that hangs. Nothing is measured by it.
 const watchdog = 20 * time.Second

@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/penstock-go/penstock/internal/leak"
 	"github.com/penstock-go/penstock/load"
 	"github.com/penstock-go/penstock/sim/arrival"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // network is a network in memory with one server: in a bubble, what happens on
 // it takes no time.

@@ -228,6 +228,7 @@ func (m *machine) begun(now mono.Time, job uint64) {
 		m.led.cur.Begun++
 		m.led.cur.Delay += time.Duration(now - c.entered)
 	}
+	m.sync(now)
 }
 
 // stretch is the factor on a service time: the work's own, of a cold process,

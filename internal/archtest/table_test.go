@@ -40,6 +40,7 @@ var leaves = []leaf{
 	{"scenarios", "systems"},
 	{"internal/archtest", "tests"},
 	{"internal/golden", "tests"},
+	{"internal/leak", "tests"},
 }
 
 // An edge lets one package import another of its own layer.

@@ -33,6 +33,9 @@ func labCommand() *cobra.Command {
 		Short: "Simulate: does a system collapse, and what saves it",
 		Long:  labLong,
 		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(labListCommand(), labRunCommand(), labTestCommand(), labLittleCommand(), labSchemaCommand())
 	for _, c := range cmd.Commands() {

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/penstock-go/penstock/internal/golden"
+)
+
+const labFile = `name: tiny
+about: A service at twice its load. It is quick to run.
+run: {for: 10s, warmup: 2s, seeds: 5}
+sources: {users: {to: api, rate: 200/s, deadline: 500ms}}
+stages: {api: {service: {law: exponential, mean: 10ms}}}
+variants:
+  push: {}
+  backpressure: {stages: {api: {admission: {}}}}
+expect:
+  - push.goodput[5s:10s] < 10% of push.offered
+  - backpressure.goodput[5s:10s] > 60/s
+`
+
+func writeLab(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "tiny.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestLabRun(t *testing.T) {
+	report := filepath.Join(t.TempDir(), "r.html")
+	code, stdout, stderr := runMain(t, "", "lab", "run", writeLab(t, labFile), "--report", report)
+	if code != 0 || stderr != "" {
+		t.Fatalf("code %d: %s", code, stderr)
+	}
+	for _, want := range []string{"tiny", "backpressure", "ok    push.goodput[5s:10s] < 10% of push.offered", "5 seeds"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if page, err := os.ReadFile(report); err != nil || !strings.HasPrefix(string(page), "<!doctype html>") {
+		t.Errorf("%.20s, %v", page, err)
+	}
+}
+
+func TestLabRunJSON(t *testing.T) {
+	code, stdout, stderr := runMain(t, "", "lab", "run", writeLab(t, labFile), "--json", "--variant", "push", "--seeds", "2")
+	var got struct {
+		Variants []string
+		Seeds    int
+		Expect   []any `json:"expectations"`
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); code != 0 || err != nil || len(got.Variants) != 1 || got.Seeds != 2 || len(got.Expect) != 1 {
+		t.Errorf("code %d, %v, %+v: %s", code, err, got, stderr)
+	}
+}
+
+// TestLabTest: a worse policy turns it red, with a message that says by how much.
+func TestLabTest(t *testing.T) {
+	junit := filepath.Join(t.TempDir(), "lab.xml")
+	code, stdout, stderr := runMain(t, "", "lab", "test", writeLab(t, labFile), "--mutate", "--junit", junit)
+	if code != 0 || stderr != "" || !strings.Contains(stdout, "backpressure without stages.api.admission: noticed") {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	data, err := os.ReadFile(junit)
+	if err != nil || xml.Unmarshal(data, new(struct{})) != nil {
+		t.Errorf("%v: %s", err, data)
+	}
+	worse := strings.Replace(labFile, "admission: {}", "queue: 5000", 1)
+	code, stdout, stderr = runMain(t, "", "lab", "test", writeLab(t, worse))
+	if code != exitFailed || !strings.Contains(stdout, "missed by") || !strings.Contains(stdout, "worst seed") || !strings.Contains(stderr, "1 of 2 expectations hold") {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	code, stdout, _ = runMain(t, "", "lab", "run", writeLab(t, worse))
+	if code != exitFailed || !strings.Contains(stdout, "FAIL") {
+		t.Errorf("code %d: %s", code, stdout)
+	}
+}
+
+func TestLabList(t *testing.T) {
+	code, stdout, _ := runMain(t, "", "lab", "list")
+	if code != 0 || !strings.Contains(stdout, "retry-storm") || strings.Count(stdout, "\n") < 18 {
+		t.Errorf("code %d: %s", code, stdout)
+	}
+	code, stdout, _ = runMain(t, "", "lab", "list", "--json")
+	var list []struct{ Name, About string }
+	if err := json.Unmarshal([]byte(stdout), &list); code != 0 || err != nil || len(list) < 18 {
+		t.Errorf("code %d, %v", code, err)
+	}
+}
+
+func TestLabLittle(t *testing.T) {
+	code, stdout, _ := runMain(t, "", "lab", "little", "--rate", "200/s", "--time", "50ms", "--inflight", "14")
+	if code != 0 || !strings.Contains(stdout, "10 in flight") || !strings.Contains(stdout, "gap 4") {
+		t.Errorf("code %d: %s", code, stdout)
+	}
+	code, stdout, _ = runMain(t, "", "lab", "little", "--rate", "200/s", "--time", "50ms", "--json")
+	if code != 0 || !strings.Contains(stdout, `"l": 10`) {
+		t.Errorf("code %d: %s", code, stdout)
+	}
+}
+
+func TestLabSchema(t *testing.T) {
+	code, stdout, _ := runMain(t, "", "lab", "schema")
+	var schema map[string]any
+	if err := json.Unmarshal([]byte(stdout), &schema); code != 0 || err != nil || schema["title"] == "" {
+		t.Errorf("code %d, %v", code, err)
+	}
+}
+
+func TestLabUsage(t *testing.T) {
+	bad := writeLab(t, "name: x\nstages: {api: {server: 1}}\n")
+	for name, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no scenario":   {[]string{"run"}, []string{"accepts 1 arg(s)"}},
+		"not there":     {[]string{"run", "retry-strom"}, []string{"there is no scenario", "retry-storm"}},
+		"no file":       {[]string{"test", "./none.yaml", "./nor.yaml"}, []string{"./none.yaml: no such file", "./nor.yaml: no such file"}},
+		"bad file":      {[]string{"run", bad}, []string{"tiny.yaml:2:16: stages.api.server: unknown key, did you mean servers?", "about: missing"}},
+		"no variant":    {[]string{"run", "retry-storm", "--variant", "pull"}, []string{`no "pull", allowed: push or backpressure`}},
+		"seeds":         {[]string{"test", "retry-storm", "--seeds", "-1"}, []string{"-1 is not a number from 1 to 1000"}},
+		"little":        {[]string{"little", "--inflight", "-1"}, []string{"--rate", "--time", "--inflight"}},
+		"no subcommand": {[]string{"simulate"}, []string{`unknown command "simulate"`}},
+	} {
+		code, stdout, stderr := runMain(t, "", append([]string{"lab"}, c.args...)...)
+		if code != exitUsage || stdout != "" {
+			t.Errorf("%s: code %d, printed %q, %s", name, code, stdout, stderr)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: %q does not say %q", name, stderr, want)
+			}
+		}
+	}
+}
+
+func TestLabHelp(t *testing.T) {
+	for _, sub := range []string{"list", "run", "test", "little", "schema"} {
+		code, stdout, stderr := runMain(t, "", "lab", sub, "--help")
+		if code != 0 || stderr != "" {
+			t.Errorf("%s: code %d, %q", sub, code, stderr)
+		}
+		golden.Check(t, "help-lab-"+sub+".txt", stdout)
+	}
+}
