@@ -2,12 +2,14 @@ package admission_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/mono"
 )
 
 // One unit admitted and done, with its latency measured (two clock reads).
@@ -76,5 +78,24 @@ func BenchmarkRefuseInRoom(b *testing.B) {
 		if _, err := ctl.Acquire(ctx, penstock.Work{}); err == nil {
 			b.Fatal("admitted beyond the limit")
 		}
+	}
+}
+
+// What no controller gets below: two readings of the clock and two rounds of a
+// lock.
+func BenchmarkAdmitDoneFloor(b *testing.B) {
+	var mu sync.Mutex
+	var sum mono.Time
+	b.ReportAllocs()
+	for b.Loop() {
+		for range 2 {
+			now := mono.Now()
+			mu.Lock()
+			sum += now
+			mu.Unlock()
+		}
+	}
+	if sum == 0 {
+		b.Fatal("the clock stands still")
 	}
 }

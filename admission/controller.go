@@ -61,19 +61,23 @@ func (c *Controller) publish() {
 // waits for one as long as the room, the work's deadline and ctx allow. The
 // error is a *[penstock.RejectedError], or ctx's cause.
 func (c *Controller) Acquire(ctx context.Context, w penstock.Work) (Permit, error) {
-	return c.AcquireRoute(ctx, 0, w)
+	return c.acquire(ctx, 0, &w)
 }
 
 // AcquireRoute is Acquire by the route with the given index: that of
 // Config.Routes, or after a Reconfigure that of [Controller.RouteIndex]. The
 // deadline of ctx counts as the work's where it is the earlier.
 func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Work) (Permit, error) {
+	return c.acquire(ctx, route, &w)
+}
+
+func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (Permit, error) {
 	door := (*c.doors.Load())[route]
 	explored := false
 	if v := door.verdict.Load(); v.ranked {
-		c.placeInCohort(&w, v.at)
+		c.placeInCohort(w, v.at)
 		var err *penstock.RejectedError
-		if err, explored = door.refuse(w.Rank()); err != nil {
+		if err, explored = door.refuse(v, w.Rank()); err != nil {
 			return Permit{}, err
 		}
 	}
@@ -308,7 +312,16 @@ func (p Permit) Abandon() {
 
 // Done ends the work and frees its slot. A second Done is ignored and counted
 // (Stats.StaleDone).
-func (p Permit) Done(o penstock.Outcome) { p.tell((*Core).Done, o) }
+func (p Permit) Done(o penstock.Outcome) {
+	if p.c == nil {
+		return
+	}
+	now := mono.Now()
+	p.c.mu.Lock()
+	p.c.core.Done(now, p.ticket, o)
+	p.c.settle()
+	p.c.mu.Unlock()
+}
 
 func (p Permit) tell(what func(*Core, mono.Time, Ticket, penstock.Outcome) bool, o penstock.Outcome) {
 	if p.c == nil {

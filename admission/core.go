@@ -7,7 +7,6 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission/balance"
-	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/mono"
 )
@@ -48,6 +47,7 @@ type Core struct {
 	taken   int // of settled, already handed out
 
 	sojourn sketch
+	pressed bool // a pool may be pressed; false is certain
 	little  littleMeter
 	memory  memory
 	total   totals
@@ -117,7 +117,6 @@ type slot struct {
 	arrived         mono.Time
 	started         mono.Time
 	deadline        mono.Time
-	flow            uint64
 	pool            *pool
 }
 
@@ -133,15 +132,16 @@ func NewCore(cfg Config) *Core {
 
 // Offer asks whether w may enter by the given route.
 func (c *Core) Offer(now mono.Time, routeIndex int, w penstock.Work) Decision {
-	err, explored := c.routes[routeIndex].pool.door.refuse(w.Rank())
+	door := c.routes[routeIndex].pool.door
+	err, explored := door.refuse(door.verdict.Load(), w.Rank())
 	if err != nil {
 		return Decision{Refusal: err}
 	}
-	return c.enter(now, routeIndex, w, explored)
+	return c.enter(now, routeIndex, &w, explored)
 }
 
 // enter is Offer behind the turnstile.
-func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bool) Decision {
+func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored bool) Decision {
 	now = c.advance(now)
 	r := &c.routes[routeIndex]
 	p := r.pool
@@ -189,7 +189,7 @@ func (c *Core) enter(now mono.Time, routeIndex int, w penstock.Work, explored bo
 
 // mayWait says until when work that cannot start now may wait, or why it may
 // not.
-func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
+func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
 	p := r.pool
 	bound := r.bound()
 	if bound < 0 {
@@ -218,7 +218,7 @@ func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w penstock.W
 }
 
 // wait puts work in the room, at the cost of weaker work if the room is full.
-func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w penstock.Work, until mono.Time, byDeadline bool) Decision {
+func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w *penstock.Work, until mono.Time, byDeadline bool) Decision {
 	p := c.routes[routeIndex].pool
 	p.mark(now)
 	i := c.take(now, routeIndex, rank, cost, w)
@@ -239,6 +239,7 @@ func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 	s := &c.slots[i]
 	s.state, s.byDeadline, s.handle = slotWaiting, byDeadline, handle
 	c.total.waiting++
+	c.pressed = true
 	t := c.ticket(i)
 	before := len(c.settled)
 	c.pull(now, p)
@@ -253,11 +254,12 @@ func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 
 // observed admits work whatever the answer would have been, and counts the
 // answer.
-func (c *Core) observed(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w penstock.Work, why penstock.Reason) Decision {
+func (c *Core) observed(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w *penstock.Work, why penstock.Reason) Decision {
 	p := c.routes[routeIndex].pool
 	if why != penstock.ReasonNone {
 		c.total.wouldRefuse[why][rank.Criticality()]++
 		p.refusals++
+		c.pressed = true
 	}
 	g := balance.PowerOfTwo(c.rng.Uint64(), len(p.gates), func(k int) (float64, bool) {
 		return c.gates[p.gates[k]].load(), true
@@ -369,13 +371,8 @@ func (c *Core) Step(now mono.Time) {
 // happens.
 func (c *Core) Next() (mono.Time, bool) {
 	at := mono.Never
-	for _, p := range c.pools {
-		if p.pressed() {
-			at = min(at, c.tickAt)
-		}
-		if t, ok := p.room.Next(); ok {
-			at = min(at, t)
-		}
+	if c.pressed {
+		at = c.nextOfPools()
 	}
 	for i := range c.gates {
 		g := &c.gates[i]
@@ -384,6 +381,20 @@ func (c *Core) Next() (mono.Time, bool) {
 		}
 	}
 	return at, at != mono.Never
+}
+
+// nextOfPools is Next, for the waiting rooms.
+func (c *Core) nextOfPools() mono.Time {
+	at := mono.Never
+	for _, p := range c.pools {
+		if p.pressed() {
+			at = min(at, c.tickAt)
+		}
+		if t, ok := p.room.Next(); ok {
+			at = min(at, t)
+		}
+	}
+	return at
 }
 
 // waitsFor reports whether anything waits for a gate.
@@ -480,7 +491,7 @@ func (c *Core) pull(now mono.Time, p *pool) {
 		c.start(now, it.ID, g)
 		c.settled = append(c.settled, Decision{State: Admitted, Ticket: c.ticket(it.ID), Gate: g})
 	}
-	if p.door.verdict.Load().price > 0 && !c.draining {
+	if p.price > 0 && !c.draining {
 		// A slot stands idle: nothing may be refused for its rank now.
 		c.openDoor(now, p)
 	}
@@ -520,7 +531,7 @@ func (c *Core) pick(p *pool, now mono.Time, cost int) int {
 }
 
 // take fills a free slot with new work.
-func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w penstock.Work) int32 {
+func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w *penstock.Work) int32 {
 	i := c.free
 	if i < 0 {
 		c.slots = append(c.slots, slot{})
@@ -528,12 +539,12 @@ func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 	} else {
 		c.free = c.slots[i].next
 	}
-	s := &c.slots[i]
-	*s = slot{
-		gen: s.gen + 1, route: int32(routeIndex), cost: int32(cost), rank: rank, flow: w.Flow,
-		arrived: now, deadline: w.Deadline, hasDeadline: w.HasDeadline, pool: c.routes[routeIndex].pool,
-	}
-	c.routes[routeIndex].taken += cost
+	s, r := &c.slots[i], &c.routes[routeIndex]
+	s.gen++
+	s.sampled, s.answered, s.byDeadline = false, false, false
+	s.route, s.pool, s.rank, s.cost = int32(routeIndex), r.pool, rank, int32(cost)
+	s.arrived, s.deadline, s.hasDeadline = now, w.Deadline, w.HasDeadline
+	r.taken += cost
 	return i
 }
 
@@ -561,7 +572,7 @@ func (c *Core) start(now mono.Time, i int32, gateIndex int) {
 	c.little.advance(now, c.total.inFlight)
 	c.total.admitted++
 	c.total.inFlight += int(s.cost)
-	c.sojourn.add(now, now.Sub(s.arrived))
+	c.sojourn.add(now.Sub(s.arrived))
 	g.start(now, int(s.cost))
 	s.inFlightAtStart = int32(g.inFlight)
 }
@@ -585,7 +596,7 @@ func (c *Core) sample(now mono.Time, s *slot, o penstock.Outcome) {
 		c.total.ignored++
 	}
 	s.pool.answered(o, false)
-	c.gates[s.gate].sample(now, c.sampleOf(s, o))
+	c.gates[s.gate].sample(now, s, o, false)
 }
 
 // sampleLate is sample for work whose answer, if it ever comes, is of no use.
@@ -604,17 +615,5 @@ func (c *Core) sampleLate(now mono.Time, s *slot) {
 		c.total.dropped++
 	}
 	s.pool.answered(o, true)
-	sample := c.sampleOf(s, o)
-	sample.Late = true
-	c.gates[s.gate].sample(now, sample)
-}
-
-func (c *Core) sampleOf(s *slot, o penstock.Outcome) limit.Sample {
-	sample := limit.Sample{
-		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), Outcome: o, Cost: int(s.cost),
-	}
-	if s.hasDeadline {
-		sample.Budget = s.deadline.Sub(s.started)
-	}
-	return sample
+	c.gates[s.gate].sample(now, s, o, true)
 }

@@ -25,7 +25,7 @@ func (c *Core) Stuck() string {
 }
 
 // Slots returns how many slots the limit of a gate means now.
-func (c *Core) Slots(gate int) int { return c.gates[gate].slots() }
+func (c *Core) Slots(gate int) int { return c.gates[gate].slots }
 
 // The bounds that tests name.
 const (

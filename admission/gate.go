@@ -26,6 +26,7 @@ type gate struct {
 	stepper limit.Stepper // law, if it moves with time
 
 	limit    float64
+	slots    int // the whole number of slots that limit means: at least 1
 	inFlight int // slots taken
 	zombies  int // of them, by work whose caller has left
 
@@ -53,19 +54,22 @@ func (g *gate) setLaw(law limit.Law) {
 	g.law = law
 	g.starter, _ = law.(limit.Starter)
 	g.stepper, _ = law.(limit.Stepper)
+	g.limit = -1 // unlike any
 	g.setLimit()
 }
 
 // setLimit takes over the law's limit.
 func (g *gate) setLimit() {
-	g.limit = g.law.Limit()
-	if g.limit >= 1 {
+	limit := g.law.Limit()
+	if limit == g.limit {
+		return
+	}
+	g.limit = limit
+	g.slots = max(1, int(math.Round(min(limit, math.MaxInt32))))
+	if limit >= 1 {
 		g.shut = false
 	}
 }
-
-// slots is the whole number of slots that the limit means now.
-func (g *gate) slots() int { return max(1, int(math.Round(min(g.limit, math.MaxInt32)))) }
 
 // load is what balancing compares: slots taken over the limit.
 func (g *gate) load() float64 { return float64(g.inFlight) / max(g.limit, 1e-3) }
@@ -77,7 +81,7 @@ func (g *gate) open(now mono.Time, cost int) bool {
 		return false
 	case g.inFlight == 0:
 		return !g.shut || now >= g.shutUntil
-	case g.inFlight+cost <= g.slots():
+	case g.inFlight+cost <= g.slots:
 		return true
 	}
 	return g.starved() && now >= g.probeDue(now)
@@ -86,7 +90,7 @@ func (g *gate) open(now mono.Time, cost int) bool {
 // starved reports whether zombies hold so many slots that nearly no live work
 // can say how the callee is.
 func (g *gate) starved() bool {
-	return g.zombies > 0 && (g.inFlight-g.zombies)*starvedShare < g.slots()
+	return g.zombies > 0 && (g.inFlight-g.zombies)*starvedShare < g.slots
 }
 
 // probeDue is when a starved gate lets one more in, starting the wait if none
@@ -100,7 +104,7 @@ func (g *gate) probeDue(now mono.Time) mono.Time {
 }
 
 func (g *gate) start(now mono.Time, cost int) {
-	if g.inFlight > 0 && g.inFlight+cost > g.slots() && g.probeWait > 0 {
+	if g.inFlight > 0 && g.inFlight+cost > g.slots && g.probeWait > 0 {
 		// This is a probe: until it is answered, the next waits twice as long.
 		g.probeWait = min(2*g.probeWait, probeMost)
 		g.probeAt = now.Add(g.probeWait)
@@ -114,13 +118,12 @@ func (g *gate) start(now mono.Time, cost int) {
 }
 
 // sample tells the law and the sketch how one unit went.
-func (g *gate) sample(now mono.Time, s limit.Sample) {
-	took := now.Sub(s.Started)
-	if s.Outcome == penstock.OK || s.Late {
-		g.service.add(now, took)
+func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
+	if o == penstock.OK || late {
+		g.service.add(now.Sub(s.started))
 		g.dirty = true
 	}
-	switch s.Outcome {
+	switch o {
 	case penstock.OK:
 		g.good++
 		g.probeWait = 0
@@ -128,7 +131,13 @@ func (g *gate) sample(now mono.Time, s limit.Sample) {
 		g.dropped++
 	case penstock.Ignored:
 	}
-	g.law.Observe(now, s)
+	var budget time.Duration
+	if s.hasDeadline {
+		budget = s.deadline.Sub(s.started)
+	}
+	g.law.Observe(now, limit.Sample{
+		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), Outcome: o, Cost: int(s.cost), Late: late, Budget: budget,
+	})
 	g.setLimit()
 }
 

@@ -66,13 +66,16 @@ type pool struct {
 	limit    float64       // over its gates, as of the last tick
 	retry    time.Duration // what to tell refused callers, before jitter
 
-	refusals  int // since the last tick, the turnstile's included
-	refusing  bool
-	explored  mono.Time // when work was last let through against the estimate of its wait
-	credited  mono.Time // when work was last let through below the price
-	skipped   int       // estimates obeyed since
-	counted   uint32    // the turnstile's count when it was last collected
-	refusedBy [penstock.Reasons]*[jitters]penstock.RejectedError
+	refusals   int // since the last tick, the turnstile's included
+	refusing   bool
+	explored   mono.Time                    // when work was last let through against the estimate of its wait
+	skipped    int                          // estimates obeyed since
+	credited   mono.Time                    // when work was last let through below the price
+	uncredited int                          // refusals by the turnstile for which none was let through yet
+	price      penstock.Price               // what the door's verdict says
+	priced     bool                         // there was a price when the turnstile's refusals were last collected
+	collected  [penstock.MaxRank + 1]uint32 // of the turnstile's refusals, by rank
+	refusedBy  [penstock.Reasons]*[jitters]penstock.RejectedError
 }
 
 // mark brings the share of time that something waits up to date. Call it
@@ -146,8 +149,7 @@ func (p *pool) excess() int { return max(0, p.inFlight-int(p.limit)) }
 
 // pressed reports whether the pool needs ticks though nothing else happens.
 func (p *pool) pressed() bool {
-	price := p.door.verdict.Load().price
-	return p.refusing || p.refusals > 0 || p.room.Len() > 0 || price > 0 && price < penstock.MaxPrice
+	return p.refusing || p.refusals > 0 || p.room.Len() > 0 || p.price > 0 && p.price < penstock.MaxPrice
 }
 
 // level is how full the pool is, 0 to 1.
@@ -178,7 +180,7 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 		p.inFlight += g.inFlight
 		p.limit += g.limit
 		if g.recent.mean > 0 {
-			p.perSlot += float64(g.slots()) / g.recent.mean.Seconds()
+			p.perSlot += float64(g.slots) / g.recent.mean.Seconds()
 		}
 	}
 	p.fill += (1 - math.Exp(-since.Seconds()/levelMemory.Seconds())) * (float64(p.inFlight)/max(p.limit, 1e-3) - p.fill)
@@ -201,21 +203,32 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 		price = 0
 	}
 	c.publish(now, p, price, why)
-	if price > 0 && now.Sub(p.credited) >= exploreWithin/time.Duration(len(p.gates)) {
-		p.credited = now
-		p.door.credit.Store(true)
+	if price > 0 {
+		p.giveCredit(now)
 	}
 }
 
-// collect takes the turnstile's refusals into the books, if there are any new.
+// giveCredit lets the next few through below the price: one for every hundred
+// that were not, and one in 100 ms for each gate however few they are.
+func (p *pool) giveCredit(now mono.Time) {
+	n := p.uncredited / exploreEvery
+	p.uncredited %= exploreEvery
+	if n == 0 && now.Sub(p.credited) >= exploreWithin/time.Duration(len(p.gates)) {
+		n = 1
+	}
+	if n > 0 {
+		p.credited = now
+		p.door.credit.Store(int32(n))
+	}
+}
+
+// collect takes the turnstile's refusals into the books, if there can be any.
 // One that is just being made may be overlooked: the next takes it.
 func (c *Core) collect(p *pool) {
-	n := p.door.count.Load()
-	if n == p.counted && p.door.verdict.Load().price == 0 {
-		return
+	if p.price > 0 || p.priced {
+		p.priced = p.price > 0
+		c.collectAll(p)
 	}
-	p.counted = n
-	c.collectAll(p)
 }
 
 func (c *Core) collectAll(p *pool) {
@@ -224,13 +237,17 @@ func (c *Core) collectAll(p *pool) {
 		why = penstock.ReasonDraining
 	}
 	for r := range p.door.refused {
-		if p.door.refused[r].Load() == 0 {
+		ever := p.door.refused[r].Load()
+		n := ever - p.collected[r]
+		if n == 0 {
 			continue
 		}
-		n := p.door.refused[r].Swap(0)
+		p.collected[r] = ever
 		rank := penstock.Rank(r)
 		p.pricer.Offered(rank, float64(n))
 		p.refusals += int(n)
+		p.uncredited += int(n)
+		c.pressed = true
 		c.total.offered += uint64(n)
 		c.total.refused[why][rank.Criticality()] += uint64(n)
 	}
@@ -251,6 +268,7 @@ func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstoc
 	if price > 0 {
 		v.errs = c.errorsFor(now, p, why, p.bound())
 	}
+	p.price = price
 	p.door.verdict.Store(v)
 }
 
@@ -264,17 +282,21 @@ func (c *Core) openDoor(now mono.Time, p *pool) {
 func (c *Core) tick(now mono.Time) {
 	since := Tick + now.Sub(c.tickAt)
 	c.tickAt = now.Add(Tick)
+	c.sojourn.turn(now)
 	for i := range c.gates {
 		g := &c.gates[i]
+		g.service.turn(now)
 		if g.dirty {
 			g.recent, g.dirty = g.service.summary(), false
 		}
 	}
+	c.pressed = false
 	for _, p := range c.pools {
 		c.tickPool(now, p, since)
 		if p.room.Len() > 0 {
 			c.pull(now, p)
 		}
+		c.pressed = c.pressed || p.pressed()
 	}
 	c.little.tick(now, c.total.inFlight)
 }

@@ -26,6 +26,7 @@ type half struct {
 
 const (
 	sketchBuckets  = 16 * 46                // 1 ns to 19 hours
+	sketchMost     = 1<<46 - 1              // what is longer counts as that
 	sketchTurn     = 250 * time.Millisecond // a half lasts at least so long,
 	sketchTurnSize = 128                    // and holds at least so many,
 	sketchTurnMost = 5 * time.Second        // but never lasts longer than this
@@ -51,15 +52,15 @@ func bucketTop(b int) time.Duration {
 	return time.Duration((16 + frac + 1) << exp >> 4)
 }
 
-func (s *sketch) add(now mono.Time, d time.Duration) {
-	s.turn(now)
+func (s *sketch) add(d time.Duration) {
+	d = min(max(d, 0), sketchMost)
 	h := &s.halves[s.current]
-	b := bucketOf(d)
-	h.counts[b]++
+	h.counts[bucketOf(d)]++
 	h.total++
-	h.sum += min(max(d, 0), bucketTop(b))
+	h.sum += d
 }
 
+// turn lets the halves take turns when it is time. Call it at every tick.
 func (s *sketch) turn(now mono.Time) {
 	if !s.begun {
 		s.turned, s.begun = now, true

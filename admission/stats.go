@@ -16,44 +16,39 @@ const littleMemory = 5 * time.Second
 // decays, so that their quotients are means over the last seconds.
 type littleMeter struct {
 	at       mono.Time // area is up to date until here
-	decayed  mono.Time // the last decay
-	area     float64   // integral of the number in flight, in slot-seconds
-	elapsed  float64   // seconds
+	decayed  mono.Time // the last decay: elapsed is up to date until here
+	area     float64   // integral of the number in flight, in slot-nanoseconds
+	elapsed  float64   // nanoseconds
 	ended    float64   // units
-	occupied float64   // their times, in seconds
+	occupied float64   // their times, in nanoseconds
 }
 
-// asSeconds is d.Seconds without its two divisions: this is done for every unit of
-// work.
-func asSeconds(d time.Duration) float64 { return float64(d) * 1e-9 }
-
 func (m *littleMeter) advance(now mono.Time, inFlight int) {
-	dt := asSeconds(now.Sub(m.at))
-	m.area += dt * float64(inFlight)
-	m.elapsed += dt
+	m.area += float64(now.Sub(m.at)) * float64(inFlight)
 	m.at = now
 }
 
 func (m *littleMeter) end(now mono.Time, inFlight, cost int, took time.Duration) {
 	m.advance(now, inFlight)
 	m.ended += float64(cost)
-	m.occupied += asSeconds(took) * float64(cost)
+	m.occupied += float64(took) * float64(cost)
 }
 
 func (m *littleMeter) tick(now mono.Time, inFlight int) {
 	m.advance(now, inFlight)
-	keep := math.Exp(-now.Sub(m.decayed).Seconds() / littleMemory.Seconds())
-	m.area, m.elapsed, m.ended, m.occupied = m.area*keep, m.elapsed*keep, m.ended*keep, m.occupied*keep
+	since := float64(now.Sub(m.decayed))
+	keep := math.Exp(-since / float64(littleMemory))
+	m.area, m.elapsed, m.ended, m.occupied = m.area*keep, (m.elapsed+since)*keep, m.ended*keep, m.occupied*keep
 	m.decayed = now
 }
 
 func (m *littleMeter) read() penstock.Little {
 	var l penstock.Little
-	if m.elapsed > 0 {
-		l.L, l.Lambda = m.area/m.elapsed, m.ended/m.elapsed
+	if elapsed := m.elapsed + float64(m.at.Sub(m.decayed)); elapsed > 0 {
+		l.L, l.Lambda = m.area/elapsed, m.ended/elapsed*1e9
 	}
 	if m.ended > 0 {
-		l.W = m.occupied / m.ended
+		l.W = m.occupied / m.ended * 1e-9
 	}
 	l.Gap = l.L - l.Lambda*l.W
 	return l
@@ -78,7 +73,7 @@ func (c *Core) Stats(now mono.Time) penstock.Stats {
 	}
 	for _, p := range c.pools {
 		s.Level = max(s.Level, p.level(now))
-		s.Price = max(s.Price, p.door.verdict.Load().price)
+		s.Price = max(s.Price, p.price)
 	}
 	var service summary
 	for i := range c.gates {

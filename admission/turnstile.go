@@ -30,22 +30,20 @@ type verdict struct {
 // core that any goroutine may touch at any time.
 type turnstile struct {
 	verdict atomic.Pointer[verdict]
-	refused [penstock.MaxRank + 1]atomic.Uint32 // by rank, since the last tick
-	count   atomic.Uint32                       // refusals, to let every hundredth through
-	credit  atomic.Bool                         // the next is let through
+	refused [penstock.MaxRank + 1]atomic.Uint32 // by rank, ever: it wraps
+	credit  atomic.Int32                        // so many more are let through below the price
 }
 
-// refuse returns the refusal for work of rank r, or nil. explored says that the
-// work would have been refused but is let through to test the price.
-func (t *turnstile) refuse(r penstock.Rank) (err *penstock.RejectedError, explored bool) {
-	v := t.verdict.Load()
+// refuse returns the refusal that v means for work of rank r, or nil. explored
+// says that the work would have been refused but is let through to test the
+// price.
+func (t *turnstile) refuse(v *verdict, r penstock.Rank) (err *penstock.RejectedError, explored bool) {
 	if v.price.Admits(r) {
 		return nil, false
 	}
-	n := t.count.Add(1)
-	if v.price < penstock.MaxPrice && (n%exploreEvery == 0 || t.credit.Load() && t.credit.CompareAndSwap(true, false)) {
+	if t.credit.Load() > 0 && v.price < penstock.MaxPrice && t.credit.Add(-1) >= 0 {
 		return nil, true
 	}
-	t.refused[min(r, penstock.MaxRank)].Add(1)
+	n := t.refused[min(r, penstock.MaxRank)].Add(1)
 	return &v.errs[n%jitters], false
 }

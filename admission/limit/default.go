@@ -144,8 +144,10 @@ func (o *octave) Limit() float64 { return o.w.level }
 // Start tags work that fills the level.
 func (o *octave) Start(now mono.Time, inFlight int) {
 	o.now = now
-	o.giveUpDip(now)
 	w := &o.w
+	if w.kind == dipKind {
+		o.giveUpDip(now)
+	}
 	if w.full || inFlight < w.fill {
 		return
 	}
@@ -160,7 +162,7 @@ func (o *octave) Start(now mono.Time, inFlight int) {
 }
 
 // has reports whether the window tagged the work behind s.
-func (w *window) has(s Sample) bool {
+func (w *window) has(s *Sample) bool {
 	return w.openSet && s.Started >= w.opened && s.Started <= w.closed &&
 		s.InFlightAtStart >= w.fill && w.answered+w.void < w.tagged
 }
@@ -175,10 +177,10 @@ func (o *octave) Observe(now mono.Time, s Sample) {
 		}
 		o.meanFor += time.Duration(timeScaleSamples * float64(took-o.meanFor))
 	}
-	if o.w.has(s) {
-		o.count(s, took)
+	if o.w.has(&s) {
+		o.count(&s, took)
 	}
-	if o.cut(now, s) {
+	if o.cut(now, &s) {
 		return
 	}
 	if o.w.full && float64(o.w.answered+o.w.void) >= answeredShare*float64(o.w.tagged) {
@@ -186,7 +188,7 @@ func (o *octave) Observe(now mono.Time, s Sample) {
 	}
 }
 
-func (o *octave) count(s Sample, took time.Duration) {
+func (o *octave) count(s *Sample, took time.Duration) {
 	w := &o.w
 	w.sumStart -= s.Started.Sub(w.opened).Seconds()
 	switch {
@@ -208,7 +210,7 @@ func (o *octave) count(s Sample, took time.Duration) {
 
 // cut halves the limit when most of the work sent since the last cut is late.
 // It works when every sample is a timeout, and needs no window.
-func (o *octave) cut(now mono.Time, s Sample) bool {
+func (o *octave) cut(now mono.Time, s *Sample) bool {
 	if o.hasCut && s.Started <= o.cutAt || s.Outcome == penstock.Ignored {
 		return false
 	}
