@@ -35,28 +35,8 @@ type backend struct {
 	until   mono.Time // when the present penalty is over
 }
 
-// idleBackendConnections is kept per backend: more than any limit that a gate
-// finds, so that a burst does not close what the next one opens.
-const idleBackendConnections = 4096
-
 func newBackend(u *url.URL, b bounds) *backend {
-	dialer := &net.Dialer{Timeout: b.dial, KeepAlive: 30 * time.Second}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &backend{
-		name: backendName(u), url: u, least: b.penaltyMin, most: b.penaltyMax,
-		transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    2 * b.dial,
-			Protocols:              protocols,
-			DisableCompression:     true, // what the client and the backend agreed on is theirs
-			MaxIdleConns:           0,    // bounded per backend
-			MaxIdleConnsPerHost:    idleBackendConnections,
-			IdleConnTimeout:        90 * time.Second,
-			ExpectContinueTimeout:  time.Second,
-			MaxResponseHeaderBytes: MaxAnswerHeaderBytes,
-		},
-	}
+	return &backend{name: backendName(u), url: u, least: b.penaltyMin, most: b.penaltyMax, transport: newWires(u, b)}
 }
 
 // answers notes that the backend answered.
@@ -97,6 +77,9 @@ func faultOf(err error) fault {
 	}
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() {
 		return faultAnswerTimeout
+	}
+	if errors.Is(err, errUnasked) {
+		return faultBadUpgrade
 	}
 	if isReset(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return faultReset

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -39,6 +40,14 @@ func WithTimes(times Times) Option {
 			}
 		}
 	})
+}
+
+// NewTransport returns what asks the backend at u.
+func NewTransport(u *url.URL) interface {
+	http.RoundTripper
+	CloseIdleConnections()
+} {
+	return newBackend(u, defaultBounds()).transport
 }
 
 // Match returns the host and path of the route that a request takes.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/penstock-go/penstock/internal/sockets"
 	"github.com/penstock-go/penstock/mono"
 )
 
@@ -49,7 +50,7 @@ func (g *generator) open(ctx context.Context) (*conn, error) {
 // stale reports whether the server has closed the connection, or said something
 // unasked, since the last answer.
 func (c *conn) stale(now mono.Time) bool {
-	return now.Sub(c.used) > staleAfter && c.tcp != nil && pending(c.tcp)
+	return now.Sub(c.used) > staleAfter && c.tcp != nil && sockets.Pending(c.tcp)
 }
 
 // abandon closes the connection as a client does that leaves without waiting:

@@ -41,6 +41,7 @@ var leaves = []leaf{
 	{"internal/archtest", "tests"},
 	{"internal/golden", "tests"},
 	{"internal/leak", "tests"},
+	{"internal/sockets", "hosts"},
 }
 
 // An edge lets one package import another of its own layer.

@@ -1,15 +1,15 @@
 //go:build unix
 
-package load
+package sockets
 
 import (
 	"net"
 	"syscall"
 )
 
-// pending reports whether there is something to read: data, the connection's
+// Pending reports whether there is something to read: data, the connection's
 // end, or an error. It does not wait, and takes nothing.
-func pending(tcp *net.TCPConn) bool {
+func Pending(tcp *net.TCPConn) bool {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return true
