@@ -155,23 +155,22 @@ func (x *exchange) serve() {
 // withinQuota asks what needs no slot: is there room for one more stream, and
 // does the rate allow it?
 func (x *exchange) withinQuota() bool {
-	var e penstock.RejectedError
+	why, wait := penstock.ReasonNone, time.Duration(0)
 	if x.r.Header["Upgrade"] != nil && x.g.streams.full(x.t) {
-		e = penstock.RejectedError{Reason: penstock.ReasonLimit, RetryAfter: time.Second}
+		why, wait = penstock.ReasonLimit, time.Second
 	} else if q := x.rt.quota; q != nil {
-		if wait, ok := q.allow(x.arrived, x.rt, x.caller, x.r.Header); !ok {
-			e = penstock.RejectedError{Reason: penstock.ReasonRate, RetryAfter: wait}
+		if after, ok := q.allow(x.arrived, x.rt, x.caller, x.r.Header); !ok {
+			why, wait = penstock.ReasonRate, after
 		}
 	}
-	if e.Reason == penstock.ReasonNone {
+	switch {
+	case why == penstock.ReasonNone:
+		return true
+	case x.t.observe:
+		x.rt.counts.wouldRefuse[why].Add(1)
 		return true
 	}
-	if x.t.observe {
-		x.rt.counts.wouldRefuse[e.Reason].Add(1)
-		return true
-	}
-	e.Pressure = x.g.ctl.PressureRoute(x.rt.index).Level
-	x.refuse(&e)
+	x.refuse(&penstock.RejectedError{Reason: why, RetryAfter: wait, Pressure: x.g.ctl.PressureRoute(x.rt.index).Level})
 	return false
 }
 
