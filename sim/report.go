@@ -46,8 +46,7 @@ type Part struct {
 	// Latencies are of good work, by when it ended: LatencyWindows windows each.
 	Latencies []Histogram
 	Total     Window
-	Refused   penstock.RefusedCounts // in total, by reason and criticality
-	Open      int                    // in flight at the end
+	Open      int // in flight at the end
 	// Felt is when the part first felt that it, or what follows it, was full: it
 	// refused, was blocked, or its level reached 0.8. FeltSet says whether it did.
 	// What was before the plan's first event does not count.
@@ -85,6 +84,7 @@ type Window struct {
 	Satisfied, GaveUp uint64
 
 	RefusedBy [penstock.Reasons]uint64
+	RefusedOf [penstock.Criticalities]uint64
 
 	// Integrals over time of what is in a part: in work x nanoseconds.
 	InFlight int64 // all that is inside
@@ -123,6 +123,9 @@ func (w *Window) Add(o *Window) {
 	w.GaveUp += o.GaveUp
 	for i := range w.RefusedBy {
 		w.RefusedBy[i] += o.RefusedBy[i]
+	}
+	for i := range w.RefusedOf {
+		w.RefusedOf[i] += o.RefusedOf[i]
 	}
 	w.Hits += o.Hits
 	w.InFlight += o.InFlight

@@ -264,15 +264,16 @@ func TestBounded(t *testing.T) {
 
 // In steady state a world allocates nothing.
 func TestAllocationFree(t *testing.T) {
-	p := retryStorm(nil, nil)
-	p.Events = nil
-	w, err := sim.New(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.RunFor(20 * time.Second)
-	before := w.Events()
-	if n := testing.AllocsPerRun(20, func() { w.RunFor(time.Second) }); n > 0 {
-		t.Errorf("%v allocations for each %d events", n, (w.Events()-before)/21)
+	for name, p := range map[string]sim.Plan{"push": retryStorm(nil, nil), "backpressure": retryStorm(new(0.1), &sim.Admit{})} {
+		p.Events = nil
+		w, err := sim.New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.RunFor(20 * time.Second)
+		before := w.Events()
+		if n := testing.AllocsPerRun(20, func() { w.RunFor(time.Second) }); n > 0 {
+			t.Errorf("%s: %v allocations for each %d events", name, n, (w.Events()-before)/21)
+		}
 	}
 }
