@@ -80,7 +80,7 @@ func theoryReport() string {
 			verdict = "**differs**"
 			bad++
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | 1 to %d | %s |\n", r.test, r.theory, r.measured, r.bounds, r.seeds, verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s |\n", r.test, r.theory, r.measured, r.bounds, r.seeds, verdict)
 	}
 	fmt.Fprintf(&b, "\n%d of %d agree. %d of them are intervals, each at a confidence of %.5g %%, which is 1 %% for %d of them together.\n",
 		len(table.rows)-bad, len(table.rows), table.checks, 100*(1-familywise/checks), checks)

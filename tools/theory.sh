@@ -16,7 +16,7 @@ PENSTOCK_FULL=1 PENSTOCK_REPORT=$table go test -count=1 -timeout=60m -run Theory
 	echo "Made by \`make theory\` at commit $commit, $(nproc) processors, $(go env GOVERSION), in $((SECONDS - start)) s."
 	echo
 	echo "Times are in mean service times, losses and throughputs in shares. Theory's value must lie in the interval"
-	echo "(Student's t over independent replications, one for each seed), and intervals must be short: what each"
+	echo "(Student's t over independent replications, of which there are so many; their seeds count from 1), and intervals must be short: what each"
 	echo "comparison resolves is in \`sim/theory_test.go\`, at a quarter of what ordinary test runs ask. The square-root"
 	echo "law of AIMD and the end of the retry storm are approximations: there, 15 % decide."
 	echo
