@@ -183,6 +183,9 @@ func TestDocsExamples(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		if raced {
+			continue
+		}
 		var r lab.Runner
 		report, err := r.Test(t.Context(), []*lab.Scenario{s}, lab.TestOptions{Mutate: true})
 		if err != nil {

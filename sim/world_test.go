@@ -102,7 +102,7 @@ func everything() sim.Plan {
 // Conservation and L = lambda W hold at every event, whatever happens; the world
 // panics where they do not.
 func TestConservation(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(unlessRaced(3, 1)) {
 		r := report(t, everything(), seed)
 		for _, p := range r.Parts {
 			if p.Kind == sim.ReservoirPart {
@@ -164,10 +164,10 @@ func TestSameSeedSameHash(t *testing.T) {
 		return report(t, p, seed).Hash()
 	}
 	want := hash(1)
-	for _, procs := range []int{1, 2, 4} {
+	for _, procs := range []int{1, 2, 4}[:unlessRaced(3, 2)] {
 		before := runtime.GOMAXPROCS(procs)
 		var wg sync.WaitGroup
-		for range 3 {
+		for range unlessRaced(3, 2) {
 			wg.Go(func() {
 				if got := hash(1); got != want {
 					t.Errorf("GOMAXPROCS %d: hash %x, want %x", procs, got, want)
@@ -219,6 +219,7 @@ func TestVariantsArePaired(t *testing.T) {
 
 // The storm outlives its cause, for ever; a controller keeps it from beginning.
 func TestRetryStorm(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		name      string
 		admit     *sim.Admit
