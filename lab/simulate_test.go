@@ -2,6 +2,8 @@ package lab_test
 
 import (
 	"encoding/json"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,8 +134,14 @@ expect: [system.queue(api) < 10]
 // promises of each.
 func TestLibrary(t *testing.T) {
 	names := lab.Library()
-	if len(names) < 18 {
-		t.Errorf("%d scenarios: %v", len(names), names)
+	for _, name := range []string{
+		"bucket-brigade", "cache-loss", "circuit-breaker", "circuit-breaker-widens", "cleanup-trap", "codel", "cost-less",
+		"domino", "domino-three", "fail-fast", "hard-limits-break", "push-pull", "rate-vs-backpressure", "refresh-storm",
+		"retry-storm", "shed-low-priority", "small-buffers", "spike-dos", "tcp", "water-pipe",
+	} {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no scenario %s", name)
+		}
 	}
 	for _, name := range names {
 		s, err := lab.Load(name)
@@ -159,6 +167,41 @@ func TestLibrary(t *testing.T) {
 			if about == 0 {
 				t.Errorf("%s: nothing is expected of %s", name, v)
 			}
+		}
+	}
+}
+
+// TestTrace: first attempts arrive at the instants that the file lists.
+func TestTrace(t *testing.T) {
+	s := parse(t, `
+name: trace
+about: Four requests, at known instants.
+run: {for: 10s, seeds: 2}
+sources: {users: {to: api, trace: [1s, 1s, 2500ms, 7s], criticality: sheddable}}
+stages: {api: {service: 10ms, queue: none}}
+`)
+	m, err := lab.Simulate(t.Context(), &s.Variants[0].System, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(metric string, from, to time.Duration) float64 {
+		return m.Measure(lab.Probe{Metric: metric, Window: lab.Window{From: from, To: to}}) * (to - from).Seconds()
+	}
+	for _, row := range []struct {
+		metric   string
+		from, to time.Duration
+		want     float64
+	}{
+		{"first_offered", 0, time.Second, 0},
+		{"first_offered", time.Second, 2 * time.Second, 2},
+		{"first_offered", 2 * time.Second, 10 * time.Second, 2},
+		{"goodput", 0, 10 * time.Second, 3},
+		{"refused_sheddable", time.Second, 2 * time.Second, 1},
+		{"refused_critical", 0, 10 * time.Second, 0},
+		{"refused_queue_full", 0, 10 * time.Second, 1},
+	} {
+		if got := at(row.metric, row.from, row.to); math.Abs(got-row.want) > 1e-9 {
+			t.Errorf("%s from %v to %v: %v, want %v", row.metric, row.from, row.to, got, row.want)
 		}
 	}
 }
