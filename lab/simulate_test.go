@@ -217,3 +217,39 @@ func TestLoad(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryMetric: what an expectation may name has a value.
+func TestEveryMetric(t *testing.T) {
+	s := parse(t, `
+name: everything
+about: All kinds of parts, overloaded for a while.
+run: {for: 20s, seeds: 2}
+sources:
+  users: {to: cache, rate: "spike:base=50/s,peak=300/s,at=5s,for=5s", deadline: 200ms, keys: 100, retry: {attempts: 2}}
+  parcels: {to: works, rate: 5/s}
+caches:
+  cache: {to: api, capacity: 20, filled: true}
+stages:
+  api: {service: {law: exponential, mean: 10ms}, admission: {}}
+lines:
+  works: {stations: [{name: saw, service: 100ms}, {name: pack, service: 150ms}]}
+bottlenecks:
+  wire: {rate: 100/s, buffer: 20, flows: 2, rtt: 50ms}
+reservoirs:
+  lake: {capacity: 10, inflow: 1, outflow: 0.5}
+`)
+	m, err := lab.Simulate(t.Context(), &s.Variants[0].System, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, metric := range lab.Metrics {
+		some := false
+		for _, of := range []string{"", "users", "api", "cache", "works", "works/saw", "wire", "lake"} {
+			v := m.Measure(lab.Probe{Metric: metric.Name, Of: of, Window: lab.Window{From: 0, To: 20 * time.Second}})
+			some = some || !math.IsNaN(v)
+		}
+		if !some {
+			t.Errorf("%s has no value anywhere", metric.Name)
+		}
+	}
+}
