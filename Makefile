@@ -72,12 +72,12 @@ laws: ## the default law against its suite at full size (10 seeds; about 10 minu
 	PENSTOCK_FULL=1 go test -count=1 -v -timeout=30m ./admission/limit/limittest
 
 .PHONY: theory
-theory: ## the simulator against queueing theory at full size
-	PENSTOCK_FULL=1 go test -count=1 -v -timeout=60m ./sim/...
+theory: ## the simulator against queueing theory at full size; writes a report
+	@bash tools/theory.sh
 
 .PHONY: lab
-lab: build ## every scenario of the library, as in CI
-	bin/penstock lab test
+lab: build ## every scenario of the library, and that each protection in it is needed
+	bin/penstock lab test --mutate
 
 .PHONY: live
 live: ## prove the live figures with real processes

@@ -37,6 +37,7 @@ func New(cfg Config) *Controller {
 		cfg.Seed = rand.Uint64() //nolint:forbidigo // the shell is where randomness enters
 	}
 	c := &Controller{core: NewCore(cfg)}
+	c.core.shared = true
 	c.cohortKey = rand.Uint64() //nolint:forbidigo // a secret of the process
 	c.publish()
 	return c

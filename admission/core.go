@@ -31,6 +31,7 @@ const fullBudget = 0.6
 type Core struct {
 	observe  bool
 	draining bool
+	shared   bool // with goroutines that look at turnstiles while it decides
 	rng      *rand.Rand
 	now      mono.Time
 	begun    bool

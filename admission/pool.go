@@ -47,6 +47,8 @@ type pool struct {
 	room  *queue.Room
 	codel *queue.CoDel
 	door  *turnstile
+	// verdicts take turns at the door, where nobody looks while the core decides.
+	verdicts [2]verdict
 
 	waitFor time.Duration // the longest of its routes', where all have one
 
@@ -264,12 +266,25 @@ func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstoc
 	if last := p.door.verdict.Load(); last.signal == signal && last.ranked == ranked && price == 0 {
 		return
 	}
-	v := &verdict{at: now, ranked: ranked, price: price, signal: signal}
+	v := c.blank(p)
+	*v = verdict{at: now, ranked: ranked, price: price, signal: signal}
 	if price > 0 {
 		v.errs = c.errorsFor(now, p, why, p.bound())
 	}
 	p.price = price
 	p.door.verdict.Store(v)
+}
+
+// blank is a place for a verdict: a new one where others may still look at the
+// last.
+func (c *Core) blank(p *pool) *verdict {
+	if c.shared {
+		return new(verdict)
+	}
+	if p.door.verdict.Load() == &p.verdicts[0] {
+		return &p.verdicts[1]
+	}
+	return &p.verdicts[0]
 }
 
 // openDoor takes the price away before the next tick.

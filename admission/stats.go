@@ -93,6 +93,20 @@ func (c *Core) Stats(now mono.Time) penstock.Stats {
 	return s
 }
 
+// Level is what [Core.Stats] says of level and limit, without the rest.
+func (c *Core) Level(now mono.Time) (level, limit float64) {
+	now = c.advance(now)
+	for _, p := range c.pools {
+		level = max(level, p.level(now))
+	}
+	for i := range c.gates {
+		if g := &c.gates[i]; !g.unused() {
+			limit += g.limit
+		}
+	}
+	return level, limit
+}
+
 // Explain says in words what binds each gate.
 func (c *Core) Explain() string {
 	var b strings.Builder

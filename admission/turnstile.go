@@ -16,8 +16,8 @@ const exploreEvery = 100
 // that callers refused in one tick do not come back in one.
 const jitters = 8
 
-// A verdict is what the core decided at its last tick. It never changes, so
-// that refusing costs a load and a compare.
+// A verdict is what the core decided at its last tick. It does not change while
+// anybody may look at it, so that refusing costs a load and a compare.
 type verdict struct {
 	at     mono.Time
 	ranked bool // ranks are being counted: there is a price, or may soon be one

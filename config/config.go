@@ -97,7 +97,7 @@ func (d *Doc) add(line, column int, field, text string) {
 func clean(data []byte) ([]byte, *Problem) {
 	if len(data) > MaxFileBytes {
 		return nil, &Problem{Line: 1, Column: 1, Text: fmt.Sprintf(
-			"the file has %d bytes, allowed: %d at most", len(data), MaxFileBytes)}
+			"the file is too long, allowed: %d bytes at most", MaxFileBytes)}
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))

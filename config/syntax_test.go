@@ -47,7 +47,7 @@ func TestFileProblems(t *testing.T) {
 				"f:2:1: a second document begins here, allowed: one document in a file",
 		},
 
-		{"size", strings.Repeat(" ", config.MaxFileBytes+1), "f:1:1: the file has 1048577 bytes, allowed: 1048576 at most"},
+		{"size", strings.Repeat(" ", config.MaxFileBytes+1), "f:1:1: the file is too long, allowed: 1048576 bytes at most"},
 		{"not UTF-8", "a: é\nb: \xff\n", "f:2:4: the byte 0xff is no UTF-8, allowed: text in UTF-8"},
 		{"control character", "é: \x1b[1m\n", "f:1:4: the control character U+001B, allowed: printable text, tabs and line breaks"},
 		{"C1 control character", "a: \u0085\n", "f:1:4: the control character U+0085, allowed: printable text, tabs and line breaks"},

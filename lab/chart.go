@@ -26,7 +26,6 @@ type chart struct {
 	warmup       time.Duration
 	bands        []band
 	curves       []curve
-	large        bool
 }
 
 // A band is an event that lasts.
@@ -35,20 +34,18 @@ type band struct {
 	label    string
 }
 
-// A frame is a chart's place on the page, in units of the picture.
-type frame struct{ width, height, left, right, top, bottom float64 }
+// A frame is a chart's place on the page, in units of the picture. A labelled one
+// has room for names at the ends of curves and above events.
+type frame struct {
+	width, height, left, right, top, bottom float64
+	labelled                                bool
+}
 
 var (
-	largeFrame = frame{1120, 360, 64, 128, 26, 30}
-	smallFrame = frame{550, 190, 58, 14, 12, 24}
+	largeFrame  = frame{1120, 360, 64, 128, 26, 30, true}
+	narrowFrame = frame{370, 280, 50, 10, 10, 26, false} // the same chart on a telephone
+	smallFrame  = frame{550, 190, 58, 14, 12, 24, false}
 )
-
-func (c *chart) frame() frame {
-	if c.large {
-		return largeFrame
-	}
-	return smallFrame
-}
 
 func (f frame) x(share float64) float64 { return f.left + share*(f.width-f.left-f.right) }
 func (f frame) y(share float64) float64 { return f.height - f.bottom - share*(f.height-f.top-f.bottom) }
@@ -146,8 +143,8 @@ func (d Dimension) formatTick(v float64) string {
 }
 
 // svg draws the chart. index is its number in the page's data.
-func (c *chart) svg(index int) string {
-	f, s := c.frame(), c.scale()
+func (c *chart) svg(index int, f frame) string {
+	s := c.scale()
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" data-chart="%d" data-left="%g" data-right="%g" role="img" aria-label="%s">`,
 		f.width, f.height, index, f.left, f.right, escape(c.title))
@@ -166,7 +163,7 @@ func (c *chart) svg(index int) string {
 	for _, l := range c.curves {
 		fmt.Fprintf(&b, `<path class="line %s" d="%s"/>`, l.class, c.path(l.mean, f, s))
 	}
-	if c.large {
+	if f.labelled {
 		c.drawLabels(&b, f, s)
 	}
 	fmt.Fprintf(&b, `<path class="cursor" d="M0 %gV%g"/></svg>`, f.top, f.height-f.bottom)
@@ -182,7 +179,7 @@ func (c *chart) drawBands(b *strings.Builder, f frame) {
 	for i, e := range c.bands {
 		from, to := at(e.from), max(at(e.to), at(e.from)+2)
 		fmt.Fprintf(b, `<rect class="event" x="%.1f" y="%g" width="%.1f" height="%g"/>`, from, f.top, to-from, f.height-f.top-f.bottom)
-		if c.large && i < 4 {
+		if f.labelled && i < 4 {
 			fmt.Fprintf(b, `<text class="eventname" x="%.1f" y="%g">%s</text>`, from, f.top-8, escape(e.label))
 		}
 	}

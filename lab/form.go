@@ -108,6 +108,21 @@ func duration[T any](at func(*T) *time.Duration, lo, hi time.Duration) form[T] {
 	}
 }
 
+const maxTimes = 10_000 // of an empirical law or a trace
+
+// times reads a list of durations.
+func times[T any](at func(*T) *[]time.Duration, lo time.Duration) form[T] {
+	return form[T]{
+		"a list of 1 to 10000 durations",
+		object{"type": "array", "items": textOf(durationPattern), "minItems": 1, "maxItems": maxTimes},
+		func(v value, into *T) {
+			for _, item := range v.place.List(maxTimes) {
+				*at(into) = append(*at(into), item.Duration(lo, lo, maxTime))
+			}
+		},
+	}
+}
+
 // perSecond reads a rate.
 func perSecond[T any](at func(*T) *float64, lo, hi float64) form[T] {
 	low, high := config.Rate{Count: lo, Per: time.Second}, config.Rate{Count: hi, Per: time.Second}

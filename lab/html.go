@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -48,6 +49,7 @@ type figure struct {
 	Index        int
 	Legend       []legend
 	SVG          template.HTML
+	Narrow       template.HTML // in its place where there is little room
 }
 
 type legend struct {
@@ -91,11 +93,13 @@ func (r *Result) WriteHTML(w io.Writer) error {
 	charts := &album{}
 	p.Verdict = verdictInWords(p.Summary)
 	for i, v := range r.Variants {
-		p.Classes = append(p.Classes, fmt.Sprintf("v%d", i%palette))
+		p.Classes = append(p.Classes, r.class(v))
 		p.Cards = append(p.Cards, r.card(v, p.Classes[i]))
 	}
 	fillBars(p.Cards)
-	p.Hero = charts.add(r.hero())
+	hero := r.hero()
+	p.Hero = charts.add(hero, largeFrame)
+	p.Hero.Narrow = template.HTML(hero.svg(p.Hero.Index, narrowFrame)) //nolint:gosec // drawn here, names escaped
 	p.Groups = r.groups(charts)
 	p.findings()
 	p.numbers()
@@ -113,8 +117,8 @@ func (r *Result) WriteHTML(w io.Writer) error {
 // An album numbers charts and collects their data.
 type album struct{ data []chartData }
 
-func (a *album) add(c *chart) figure {
-	f := figure{Title: c.title, About: c.about, Index: len(a.data), SVG: template.HTML(c.svg(len(a.data)))} //nolint:gosec // drawn here, names escaped
+func (a *album) add(c *chart, in frame) figure {
+	f := figure{Title: c.title, About: c.about, Index: len(a.data), SVG: template.HTML(c.svg(len(a.data), in))} //nolint:gosec // drawn here, names escaped
 	d := chartData{Step: c.step.Seconds(), Length: c.length.Seconds(), Unit: unitNames[c.dimension]}
 	for i, l := range c.curves {
 		f.Legend = append(f.Legend, legend{l.name, l.class, i})
@@ -137,14 +141,44 @@ var unitNames = [...]string{Number: "", Rate: "/s", Time: "s", Share: "%", Bytes
 func (r *Result) hero() *chart {
 	s := r.sampler()
 	c, _ := s.chart("goodput", "")
-	c.large = true
+	c.about = "work finished in time"
 	if asked, ok := s.chart("first_offered", ""); ok {
 		l := asked.curves[0]
 		l.name, l.class, l.low, l.high = "asked for", "asked", nil, nil
 		c.curves = append([]curve{l}, c.curves...)
+		c.about += "; dashed: what is asked for"
+	}
+	if len(c.bands) > 0 {
+		var what []string
+		for _, b := range c.bands {
+			what = append(what, b.label)
+		}
+		c.about += "; orange: " + strings.Join(what, "; ")
+	}
+	if c.warmup > 0 {
+		c.about += "; grey: the warm-up, which the numbers leave out"
 	}
 	c.title = "Goodput"
 	return c
+}
+
+// class is a variant's colour: in every report the same for push and for
+// backpressure.
+func (r *Result) class(variant string) string {
+	usual := []string{"push", "backpressure"}
+	if i := slices.Index(usual, variant); i >= 0 {
+		return fmt.Sprintf("v%d", i)
+	}
+	n := len(usual)
+	for _, v := range r.Scenario.Variants {
+		if v.Name == variant {
+			break
+		}
+		if !slices.Contains(usual, v.Name) {
+			n++
+		}
+	}
+	return fmt.Sprintf("v%d", n%palette)
 }
 
 // The charts of each kind of part, after those of the whole system.
@@ -166,7 +200,7 @@ func (r *Result) groups(a *album) []group {
 		g.Name = name
 		for _, metric := range metrics {
 			if c, ok := s.chart(metric, of); ok {
-				g.Figures = append(g.Figures, a.add(c))
+				g.Figures = append(g.Figures, a.add(c, smallFrame))
 			}
 		}
 		return g

@@ -23,14 +23,13 @@ func (f fake) Stopped() string             { return f.stop }
 
 func scenario(t *testing.T, expect ...string) *lab.Scenario {
 	t.Helper()
-	text := "name: x\nabout: x\nrun: {for: 60s, warmup: 10s, seeds: 40}\nsources: {users: {to: api, rate: 1/s}}\n" +
-		"stages: {api: {}}\nvariants: {push: {}, other: {stages: {api: {admission: {}}}}}\nexpect:\n"
-	var textSb28 strings.Builder
+	var text strings.Builder
+	text.WriteString("name: x\nabout: x\nrun: {for: 60s, warmup: 10s, seeds: 40}\nsources: {users: {to: api, rate: 1/s}}\n" +
+		"stages: {api: {}}\nvariants: {push: {}, other: {stages: {api: {admission: {}}}}}\nexpect:\n")
 	for _, e := range expect {
-		textSb28.WriteString("  - " + e + "\n")
+		text.WriteString("  - " + e + "\n")
 	}
-	text += textSb28.String()
-	s, err := lab.Parse("x.yaml", []byte(text))
+	s, err := lab.Parse("x.yaml", []byte(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,9 +50,12 @@ func (m *measurement) Measure(p Probe) float64 {
 		return m.quantile(p, map[string]float64{"p50": 0.5, "p90": 0.9, "p99": 0.99}[p.Metric])
 	}
 	w := m.window(m.owners(p), p.Window)
-	if reason, ok := strings.CutPrefix(p.Metric, refusedPrefix); ok {
-		r, _ := penstock.ParseReason(reason)
-		return perSecondOf(w, w.RefusedBy[r])
+	if what, ok := strings.CutPrefix(p.Metric, refusedPrefix); ok {
+		if r, ok := penstock.ParseReason(what); ok {
+			return perSecondOf(w, w.RefusedBy[r])
+		}
+		c, _ := penstock.ParseCriticality(what)
+		return perSecondOf(w, w.RefusedOf[c])
 	}
 	if f, ok := simple[p.Metric]; ok {
 		return f(w)

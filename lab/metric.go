@@ -91,13 +91,19 @@ var Metrics = append([]Metric{
 	{"held", Number, OfReservoirs, "mean water held", false},
 }, refusedMetrics()...)
 
-// refusedMetrics are the refusals by reason, one metric each.
+// refusedMetrics are the refusals by reason and by criticality, one metric each.
 func refusedMetrics() []Metric {
 	var out []Metric
 	for r := penstock.ReasonLimit; r < penstock.Reasons; r++ {
 		out = append(out, Metric{
 			Name: refusedPrefix + r.String(), Dimension: Rate, Scope: OfSources | OfStages | OfAll,
 			About: "attempts refused for the reason " + r.String(),
+		})
+	}
+	for _, name := range criticalityNames {
+		out = append(out, Metric{
+			Name: refusedPrefix + name, Dimension: Rate, Scope: OfSources | OfStages | OfAll,
+			About: "attempts refused of work that is " + name,
 		})
 	}
 	return out

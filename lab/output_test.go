@@ -108,7 +108,7 @@ func TestHTML(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Nothing &amp; &lt;nobody&gt;.", "1 of 3 expectations does not hold", "push.goodput &lt; 5% of push.offered",
-		"asked for", "stopped at 45s", "stage api", `class="line v1"`, "What it costs",
+		"asked for", "stopped at 45s", "stage api", `class="line v0"`, `class="line v2"`, `class="narrow"`, "What it costs",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -181,6 +181,9 @@ func TestDocsExamples(t *testing.T) {
 		s, err := lab.Parse("docs/lab.md", []byte(text))
 		if err != nil {
 			t.Error(err)
+			continue
+		}
+		if raced {
 			continue
 		}
 		var r lab.Runner

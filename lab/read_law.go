@@ -48,8 +48,6 @@ func lawKinds() []string {
 	return names
 }
 
-const maxValues = 10_000 // of an empirical law
-
 var lawKeys = table[lawSpec]{
 	{"law", "which distribution", "", word(func(l *lawSpec) *string { return &l.law }, lawKinds()...)},
 	{"mean", "mean time, of constant, exponential, lognormal and gamma", "needed there", duration(func(l *lawSpec) *time.Duration { return &l.mean }, minTime, maxTime)},
@@ -60,15 +58,7 @@ var lawKeys = table[lawSpec]{
 	{"fast", "the usual time, of bimodal", "needed there", duration(func(l *lawSpec) *time.Duration { return &l.fast }, minTime, maxTime)},
 	{"slow", "the other time, of bimodal", "needed there", duration(func(l *lawSpec) *time.Duration { return &l.slow }, minTime, maxTime)},
 	{"share", "share of slow ones, of bimodal", "needed there", share(func(l *lawSpec) *float64 { return &l.share }, 0, 1)},
-	{"values", "measured times, each as likely as any other, of empirical", "needed there", form[lawSpec]{
-		"a list of 1 to 10000 durations",
-		object{"type": "array", "items": textOf(durationPattern), "minItems": 1, "maxItems": maxValues},
-		func(v value, l *lawSpec) {
-			for _, item := range v.place.List(maxValues) {
-				l.values = append(l.values, item.Duration(minTime, minTime, maxTime))
-			}
-		},
-	}},
+	{"values", "measured times, each as likely as any other, of empirical", "needed there", times(func(l *lawSpec) *[]time.Duration { return &l.values }, minTime)},
 }
 
 // law reads a law of times: a time that is always the same, or a mapping.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ type sourceSpec struct {
 	sim.Source
 	process string
 	profile arrival.Profile
+	trace   []time.Duration
 	kind    sim.Kind // where there is no mix
 }
 
@@ -83,7 +85,8 @@ var refreshKeys = table[sim.Refresh]{
 }
 
 const rateForms = "a rate such as 500/s, or one that changes: steps:100/s@5s,2000/s@10s,100/s or " +
-	"spike:base=100/s,peak=2000/s,at=5s,for=3s or onoff:rate=2000/s,on=2s,off=3s,low=100/s"
+	"spike:base=100/s,peak=2000/s,at=5s,for=3s or onoff:rate=2000/s,on=2s,off=3s,low=100/s or " +
+	"diurnal:low=20/s,high=200/s,every=24h"
 
 // profile reads a rate of arrivals.
 func profile[T any](at func(*T) *arrival.Profile) form[T] {
@@ -107,15 +110,19 @@ func profile[T any](at func(*T) *arrival.Profile) form[T] {
 
 var sourceKeys = joined(clientKeys(func(s *sourceSpec) *sim.Client { return &s.Client }), table[sourceSpec]{
 	{
-		"rate", "first attempts that arrive, whatever comes of earlier ones", "users instead",
+		"rate", "first attempts that arrive, whatever comes of earlier ones", "trace or users instead",
 		profile(func(s *sourceSpec) *arrival.Profile { return &s.profile }),
+	},
+	{
+		"trace", "the instants at which first attempts arrive, the same in every replication", "rate or users instead",
+		times(func(s *sourceSpec) *[]time.Duration { return &s.trace }, 0),
 	},
 	{
 		"arrivals", "how arrivals are placed: poisson is at random, as independent users; constant is evenly", "poisson",
 		word(func(s *sourceSpec) *string { return &s.process }, "poisson", "constant"),
 	},
 	{
-		"users", "instead of a rate: users who each wait for what comes of a request, think, and ask again", "a rate instead",
+		"users", "instead of a rate: users who each wait for what comes of a request, think, and ask again", "rate or trace instead",
 		optional(func(s *sourceSpec) **sim.Users { return &s.Users }, "a mapping of number and think", userKeys),
 	},
 	{"mix", "kinds of work, instead of criticality, cost, demand and flows", "one kind", form[sourceSpec]{
@@ -159,16 +166,17 @@ func readSource(name string, v value) (sim.Source, disturbance) {
 	sourceKeys.read(v, &spec)
 	spec.Name = name
 	get := v.fields(sourceKeys.names()...)
-	rate, users := get("rate"), get("users")
+	rate, trace, users := get("rate"), get("trace"), get("users")
+	given := slices.DeleteFunc([]value{rate, trace, users}, func(v value) bool { return !v.present() })
 	switch {
 	case !v.isMapping():
-	case rate.present() && users.present():
-		users.place.BadKey("rate and users exclude each other", "one of both")
-	case !rate.present() && !users.present():
-		v.place.BadKey("neither rate nor users", "one of both")
+	case len(given) == 0:
+		v.place.BadKey("neither rate nor trace nor users", "one of them")
+	case len(given) > 1:
+		given[1].place.BadKey("rate, trace and users exclude each other", "one of them")
 	}
-	if arrivals := get("arrivals"); users.present() && arrivals.present() {
-		arrivals.place.BadKey("users have no arrivals", "rate with arrivals, or users")
+	if arrivals := get("arrivals"); arrivals.present() && !rate.present() {
+		arrivals.place.BadKey("arrivals without a rate", "rate with arrivals")
 	}
 	if zipf := get("zipf"); zipf.present() && spec.Keys == 0 {
 		zipf.place.BadKey("zipf without keys", "keys with zipf")
@@ -177,8 +185,11 @@ func readSource(name string, v value) (sim.Source, disturbance) {
 		spec.Refresh.Most = 1
 	}
 	spec.mix(get)
-	if rate.present() {
+	switch {
+	case rate.present():
 		spec.Arrivals = arrivalsOf(spec.process, spec.profile)
+	case trace.present():
+		spec.Arrivals = func(*rand.Rand) arrival.Process { return arrival.Trace(spec.trace) }
 	}
 	return spec.Source, disturbanceOf(spec.profile)
 }

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -76,12 +75,12 @@ func (s sampler) chart(metric, of string) (c *chart, ok bool) {
 		title: metric, about: m.About, dimension: m.Dimension, log: m.Dimension == Time,
 		step: s.step(metric), length: r.Scenario.Run.For, warmup: r.Scenario.Run.Warmup, bands: r.bands(),
 	}
-	for i, v := range r.Variants {
+	for _, v := range r.Variants {
 		if !r.has(v, of, m) {
 			continue
 		}
 		l := s.curve(v, metric, of)
-		l.class = fmt.Sprintf("v%d", i%palette)
+		l.class = r.class(v)
 		for _, v := range l.mean {
 			ok = ok || !math.IsNaN(v) && v != 0
 		}

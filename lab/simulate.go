@@ -12,8 +12,15 @@ import (
 const (
 	leastWindows = 600  // of a run: enough for a report's pictures
 	mostWindows  = 4000 // finer boundaries than these are rounded
-	chunks       = 50   // how often in a run its context is asked
+	chunks       = 1000 // how often in a run its context is asked, and its size looked at
 )
+
+// A run whose queues grow without end takes most of a gigabyte before it is
+// stopped. Of runs with more than crowdedAt calls open at once, which takes about
+// 100 MB, there are two at a time, however many cores there are.
+const crowdedAt = 1 << 17
+
+var crowds = make(chan struct{}, 2)
 
 // Simulate is the [Simulator] that drives package sim. It ends early with the
 // context's cause.
@@ -24,9 +31,19 @@ func Simulate(ctx context.Context, s *System, seed uint64) (Measured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lab: seed %d: %w", seed, err)
 	}
+	crowded := false
 	for w.RunFor(max(1, p.For/chunks)) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if !crowded && w.Open() > crowdedAt {
+			select {
+			case crowds <- struct{}{}:
+				crowded = true
+				defer func() { <-crowds }()
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
 		}
 	}
 	return newMeasurement(s, w.Report()), nil

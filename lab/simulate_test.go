@@ -2,6 +2,8 @@ package lab_test
 
 import (
 	"encoding/json"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,8 +134,14 @@ expect: [system.queue(api) < 10]
 // promises of each.
 func TestLibrary(t *testing.T) {
 	names := lab.Library()
-	if len(names) < 18 {
-		t.Errorf("%d scenarios: %v", len(names), names)
+	for _, name := range []string{
+		"bucket-brigade", "cache-loss", "circuit-breaker", "circuit-breaker-widens", "cleanup-trap", "codel", "cost-less",
+		"domino", "domino-three", "fail-fast", "hard-limits-break", "push-pull", "rate-vs-backpressure", "refresh-storm",
+		"retry-storm", "shed-low-priority", "small-buffers", "spike-dos", "tcp", "water-pipe",
+	} {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no scenario %s", name)
+		}
 	}
 	for _, name := range names {
 		s, err := lab.Load(name)
@@ -163,6 +171,41 @@ func TestLibrary(t *testing.T) {
 	}
 }
 
+// TestTrace: first attempts arrive at the instants that the file lists.
+func TestTrace(t *testing.T) {
+	s := parse(t, `
+name: trace
+about: Four requests, at known instants.
+run: {for: 10s, seeds: 2}
+sources: {users: {to: api, trace: [1s, 1s, 2500ms, 7s], criticality: sheddable}}
+stages: {api: {service: 10ms, queue: none}}
+`)
+	m, err := lab.Simulate(t.Context(), &s.Variants[0].System, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(metric string, from, to time.Duration) float64 {
+		return m.Measure(lab.Probe{Metric: metric, Window: lab.Window{From: from, To: to}}) * (to - from).Seconds()
+	}
+	for _, row := range []struct {
+		metric   string
+		from, to time.Duration
+		want     float64
+	}{
+		{"first_offered", 0, time.Second, 0},
+		{"first_offered", time.Second, 2 * time.Second, 2},
+		{"first_offered", 2 * time.Second, 10 * time.Second, 2},
+		{"goodput", 0, 10 * time.Second, 3},
+		{"refused_sheddable", time.Second, 2 * time.Second, 1},
+		{"refused_critical", 0, 10 * time.Second, 0},
+		{"refused_queue_full", 0, 10 * time.Second, 1},
+	} {
+		if got := at(row.metric, row.from, row.to); math.Abs(got-row.want) > 1e-9 {
+			t.Errorf("%s from %v to %v: %v, want %v", row.metric, row.from, row.to, got, row.want)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	for name, want := range map[string]string{
 		"retry-strom":  "there is no scenario \"retry-strom\" in the library",
@@ -171,6 +214,42 @@ func TestLoad(t *testing.T) {
 	} {
 		if _, err := lab.Load(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestEveryMetric: what an expectation may name has a value.
+func TestEveryMetric(t *testing.T) {
+	s := parse(t, `
+name: everything
+about: All kinds of parts, overloaded for a while.
+run: {for: 20s, seeds: 2}
+sources:
+  users: {to: cache, rate: "spike:base=50/s,peak=300/s,at=5s,for=5s", deadline: 200ms, keys: 100, retry: {attempts: 2}}
+  parcels: {to: works, rate: 5/s}
+caches:
+  cache: {to: api, capacity: 20, filled: true}
+stages:
+  api: {service: {law: exponential, mean: 10ms}, admission: {}}
+lines:
+  works: {stations: [{name: saw, service: 100ms}, {name: pack, service: 150ms}]}
+bottlenecks:
+  wire: {rate: 100/s, buffer: 20, flows: 2, rtt: 50ms}
+reservoirs:
+  lake: {capacity: 10, inflow: 1, outflow: 0.5}
+`)
+	m, err := lab.Simulate(t.Context(), &s.Variants[0].System, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, metric := range lab.Metrics {
+		some := false
+		for _, of := range []string{"", "users", "api", "cache", "works", "works/saw", "wire", "lake"} {
+			v := m.Measure(lab.Probe{Metric: metric.Name, Of: of, Window: lab.Window{From: 0, To: 20 * time.Second}})
+			some = some || !math.IsNaN(v)
+		}
+		if !some {
+			t.Errorf("%s has no value anywhere", metric.Name)
 		}
 	}
 }

@@ -62,18 +62,16 @@ func (s Summary) writeRows(b *strings.Builder) {
 		}
 	}
 	for _, row := range cells {
-		line := " "
-		var lineSb66 strings.Builder
+		var line strings.Builder
 		for i, c := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 			if i == 0 {
-				lineSb66.WriteString(" " + c + pad)
+				line.WriteString("  " + c + pad)
 			} else {
-				lineSb66.WriteString("   " + pad + c)
+				line.WriteString("   " + pad + c)
 			}
 		}
-		line += lineSb66.String()
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 }
 

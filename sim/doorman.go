@@ -134,7 +134,7 @@ func (d *doorman) Fire(now mono.Time, _ uint64) {
 
 // look returns the controller's level and limit.
 func (d *doorman) look(now mono.Time) (level, limit float64) {
-	s := d.adm.Core.Stats(now)
+	level, limit = d.adm.Core.Level(now)
 	d.adm.settle(now)
-	return s.Level, s.Limit
+	return level, limit
 }

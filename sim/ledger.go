@@ -135,7 +135,7 @@ func (l *ledger) leave(now, since mono.Time, r result, c penstock.Criticality) {
 	case refused:
 		w.Refused++
 		w.RefusedBy[r.reason]++
-		l.part.Refused[r.reason][c]++
+		w.RefusedOf[c]++
 		l.feel(now)
 	case failed:
 		w.Failed++

@@ -46,8 +46,7 @@ type Part struct {
 	// Latencies are of good work, by when it ended: LatencyWindows windows each.
 	Latencies []Histogram
 	Total     Window
-	Refused   penstock.RefusedCounts // in total, by reason and criticality
-	Open      int                    // in flight at the end
+	Open      int // in flight at the end
 	// Felt is when the part first felt that it, or what follows it, was full: it
 	// refused, was blocked, or its level reached 0.8. FeltSet says whether it did.
 	// What was before the plan's first event does not count.
@@ -85,6 +84,7 @@ type Window struct {
 	Satisfied, GaveUp uint64
 
 	RefusedBy [penstock.Reasons]uint64
+	RefusedOf [penstock.Criticalities]uint64
 
 	// Integrals over time of what is in a part: in work x nanoseconds.
 	InFlight int64 // all that is inside
@@ -124,6 +124,9 @@ func (w *Window) Add(o *Window) {
 	for i := range w.RefusedBy {
 		w.RefusedBy[i] += o.RefusedBy[i]
 	}
+	for i := range w.RefusedOf {
+		w.RefusedOf[i] += o.RefusedOf[i]
+	}
 	w.Hits += o.Hits
 	w.InFlight += o.InFlight
 	w.Waiting += o.Waiting
@@ -158,24 +161,6 @@ func (w *Window) Mean(integral int64) float64 {
 	return float64(integral) / float64(w.Length)
 }
 
-// Share is the part of the servers' time that one of Busy, Blocked, Starved, Idle
-// and Down takes. 0 where there are no servers.
-func (w *Window) Share(integral int64) float64 {
-	all := w.Busy + w.Blocked + w.Starved + w.Idle + w.Down
-	if all == 0 {
-		return 0
-	}
-	return float64(integral) / float64(all)
-}
-
-// MeanDelay is the mean wait of the work that began service.
-func (w *Window) MeanDelay() time.Duration {
-	if w.Begun == 0 {
-		return 0
-	}
-	return w.Delay / time.Duration(w.Begun)
-}
-
 // Part returns the part with the given name.
 func (r *Report) Part(name string) (*Part, bool) {
 	for _, p := range r.Parts {
@@ -197,41 +182,9 @@ func (r *Report) Between(p *Part, from, to time.Duration) Window {
 	return sum
 }
 
-// LatencyBetween is the histogram of a part's latencies between two instants,
-// rounded outwards to LatencyWindows windows.
-func (r *Report) LatencyBetween(p *Part, from, to time.Duration) *Histogram {
-	var sum Histogram
-	first, end := r.span(p, from, to)
-	for i := first / LatencyWindows; i < (end+LatencyWindows-1)/LatencyWindows && i < len(p.Latencies); i++ {
-		sum.Merge(&p.Latencies[i])
-	}
-	return &sum
-}
-
 func (r *Report) span(p *Part, from, to time.Duration) (first, end int) {
 	w := r.Window
 	return int(max(0, from+w-1) / w), min(int(max(0, to)/w), len(p.Windows))
-}
-
-// Recovery is how long after an instant a part's goodput is back for good: the
-// beginning of the first stretch of the given length from which on every stretch
-// has at least the given share of first attempts answered well. ok is false if
-// the last stretch has not.
-func (r *Report) Recovery(p *Part, after, stretch time.Duration, share float64) (d time.Duration, ok bool) {
-	n := max(1, int(stretch/r.Window))
-	from, end := r.span(p, after, r.Until)
-	back := from
-	for i := from; i+n <= end; i++ {
-		var asked, answered uint64
-		for k := i; k < i+n; k++ {
-			asked += p.Windows[k].First
-			answered += p.Windows[k].Good
-		}
-		if float64(answered) < share*float64(asked) {
-			back = i + 1
-		}
-	}
-	return max(0, time.Duration(back)*r.Window-after), back+n <= end
 }
 
 // Hash is a digest of everything in the report: equal seeds give equal hashes.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"math/rand/v2"
-	"time"
 
 	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/mono"
@@ -155,7 +154,7 @@ func (s *Server) begin(now mono.Time, job uint64) {
 	if factor > 0 {
 		took = float64(s.law.Draw(s.rng)) * factor
 	}
-	s.loop.At(now.Add(max(1, time.Duration(took))), s.life, job)
+	s.loop.At(now+mono.Time(duration(took)), s.life, job)
 	if s.Begun != nil {
 		s.Begun(now, job)
 	}

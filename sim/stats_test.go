@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -27,27 +29,85 @@ const (
 	familywise = 0.01
 )
 
-var checked struct {
+// table collects what the theory tests found, for the report of make theory.
+var table struct {
 	sync.Mutex
-	names []string
+	checks int // intervals
+	rows   []row
+}
+
+// A row is one comparison with theory.
+type row struct {
+	test                     string
+	theory, measured, bounds string
+	seeds                    int
+	ok                       bool
+}
+
+// record keeps a row, and fails the test where theory and simulator differ.
+func record(t *testing.T, r row) {
+	t.Helper()
+	r.test = strings.TrimPrefix(t.Name(), "TestTheory")
+	table.Lock()
+	table.rows = append(table.rows, r)
+	table.Unlock()
+	t.Logf("measured %s %s, theory says %s", r.measured, r.bounds, r.theory)
+	if !r.ok {
+		t.Errorf("measured %s %s, theory says %s", r.measured, r.bounds, r.theory)
+	}
+}
+
+// TestMain writes the table, in Markdown, to the file that PENSTOCK_REPORT names.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if name := os.Getenv("PENSTOCK_REPORT"); name != "" {
+		if err := os.WriteFile(name, []byte(theoryReport()), 0o644); err != nil { //nolint:gosec // for everybody to read
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func theoryReport() string {
+	var b strings.Builder
+	b.WriteString("| comparison | theory | measured | interval or bounds | seeds | verdict |\n|---|---|---|---|---|---|\n")
+	slices.SortFunc(table.rows, func(a, b row) int { return strings.Compare(a.test, b.test) })
+	bad := 0
+	for _, r := range table.rows {
+		verdict := "agrees"
+		if !r.ok {
+			verdict = "**differs**"
+			bad++
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s |\n", r.test, r.theory, r.measured, r.bounds, r.seeds, verdict)
+	}
+	fmt.Fprintf(&b, "\n%d of %d agree. %d of them are intervals, each at a confidence of %.5g %%, which is 1 %% for %d of them together.\n",
+		len(table.rows)-bad, len(table.rows), table.checks, 100*(1-familywise/checks), checks)
+	return b.String()
 }
 
 // An estimate is the mean of independent replications, and half the length of
 // its interval.
-type estimate struct{ mean, half float64 }
+type estimate struct {
+	mean, half float64
+	seeds      int
+}
 
-func (e estimate) String() string { return fmt.Sprintf("%.6g ± %.2g", e.mean, e.half) }
+func (e estimate) row(theory string, ok bool) row {
+	return row{theory: theory, measured: fmt.Sprintf("%.6g", e.mean), bounds: fmt.Sprintf("%.6g to %.6g", e.mean-e.half, e.mean+e.half), seeds: e.seeds, ok: ok}
+}
 
 // replicate runs n replications with seeds of their own and returns the interval
 // of their mean at the confidence of one check.
 func replicate(t *testing.T, n int, run func(seed uint64) float64) estimate {
 	t.Helper()
-	checked.Lock()
-	checked.names = append(checked.names, t.Name())
-	if len(checked.names) > checks {
+	table.Lock()
+	table.checks++
+	if table.checks > checks {
 		t.Errorf("more than %d checks: raise the number", checks)
 	}
-	checked.Unlock()
+	table.Unlock()
 	sum, squares := 0.0, 0.0
 	for i := range n {
 		x := run(uint64(i + 1))
@@ -57,7 +117,7 @@ func replicate(t *testing.T, n int, run func(seed uint64) float64) estimate {
 	mean := sum / float64(n)
 	variance := max(0, squares-float64(n)*mean*mean) / float64(n-1)
 	tail := familywise / checks / 2
-	return estimate{mean, studentQuantile(1-tail, n-1) * math.Sqrt(variance/float64(n))}
+	return estimate{mean, studentQuantile(1-tail, n-1) * math.Sqrt(variance/float64(n)), n}
 }
 
 // agree demands that want lies in the interval, and that the interval is short
@@ -65,16 +125,23 @@ func replicate(t *testing.T, n int, run func(seed uint64) float64) estimate {
 // quarter of it at full size.
 func agree(t *testing.T, e estimate, want, resolution float64) {
 	t.Helper()
-	t.Logf("%v, theory says %.6g", e, want)
 	if full {
 		resolution /= 4
 	}
-	if math.Abs(e.mean-want) > e.half {
-		t.Errorf("got %v, theory says %.6g", e, want)
-	}
+	record(t, e.row(fmt.Sprintf("%.6g", want), math.Abs(e.mean-want) <= e.half))
 	if e.half > resolution*want {
-		t.Errorf("the interval %v is longer than %.3g of %.6g: it proves nothing", e, resolution, want)
+		t.Errorf("the interval of %.6g ± %.2g is longer than %.3g of %.6g: it proves nothing", e.mean, e.half, resolution, want)
 	}
+}
+
+// within15 demands that what was measured over some seeds is within 15 % of what
+// theory says.
+func within15(t *testing.T, got, want float64, seeds int) {
+	t.Helper()
+	record(t, row{
+		theory: fmt.Sprintf("%.4g", want), measured: fmt.Sprintf("%.4g", got),
+		bounds: fmt.Sprintf("%.4g to %.4g (15 %%)", 0.85*want, 1.15*want), seeds: seeds, ok: math.Abs(got-want) <= 0.15*want,
+	})
 }
 
 // studentQuantile is the p-quantile of Student's t with the given degrees of

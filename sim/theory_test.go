@@ -84,7 +84,7 @@ func TestTheoryMM1(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(row.rho), func(t *testing.T) {
 			t.Parallel()
-			length := time.Duration(float64(sized(1, 20)*row.size)/row.rho) * time.Second
+			length := time.Duration(float64(sized(1, 60)*row.size)/row.rho) * time.Second
 			e := replicate(t, 10, func(seed uint64) float64 {
 				return timeInside(run(t, queueing(1000*row.rho, sim.Machine{Service: sim.Exponential(millisecond)}, length), seed, "queue"))
 			})
@@ -108,7 +108,7 @@ func TestTheoryMMc(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d,%v", row.servers, row.offered), func(t *testing.T) {
 			t.Parallel()
-			length := time.Duration(float64(sized(80, 1600))/row.offered*1000) * millisecond
+			length := time.Duration(float64(sized(80, 4000))/row.offered*1000) * millisecond
 			e := replicate(t, 10, func(seed uint64) float64 {
 				m := sim.Machine{Servers: row.servers, Service: sim.Exponential(millisecond)}
 				return waiting(run(t, queueing(1000*row.offered, m, length), seed, "queue"))
@@ -268,27 +268,35 @@ func TestTheoryCONWIP(t *testing.T) {
 // its best at N = sqrt((1-alpha)/beta), which is 44.27 here.
 func TestTheoryUSL(t *testing.T) {
 	skipUnderRace(t)
+	t.Parallel()
 	const alpha, beta = 0.02, 0.0005
-	for _, n := range []int{22, 44, 88} {
+	optimum := math.Sqrt((1 - alpha) / beta)
+	best, at := 0.0, 0
+	for _, n := range []int{22, 36, int(optimum), 54, 88} {
+		length := time.Duration(sized(10, 200)) * time.Second
+		e := replicate(t, 10, func(seed uint64) float64 {
+			w := run(t, sim.Plan{
+				For: length, Window: length / 10,
+				Sources: []sim.Source{{
+					Name: "users", Client: sim.Client{To: "db"},
+					Users: &sim.Users{Number: n, Think: sim.Constant(1)},
+				}},
+				Stages: []sim.Stage{{Name: "db", Machine: sim.Machine{
+					Servers: 1000, Service: sim.Exponential(millisecond), Order: sim.Sharing, USL: &sim.USL{Alpha: alpha, Beta: beta},
+				}}},
+			}, seed, "db")
+			return float64(w.Good) / (float64(w.Length) / float64(millisecond))
+		})
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
-			t.Parallel()
-			length := time.Duration(sized(10, 200)) * time.Second
-			e := replicate(t, 10, func(seed uint64) float64 {
-				w := run(t, sim.Plan{
-					For: length, Window: length / 10,
-					Sources: []sim.Source{{
-						Name: "users", Client: sim.Client{To: "db"},
-						Users: &sim.Users{Number: n, Think: sim.Constant(1)},
-					}},
-					Stages: []sim.Stage{{Name: "db", Machine: sim.Machine{
-						Servers: 1000, Service: sim.Exponential(millisecond), Order: sim.Sharing, USL: &sim.USL{Alpha: alpha, Beta: beta},
-					}}},
-				}, seed, "db")
-				return float64(w.Good) / (float64(w.Length) / float64(millisecond))
-			})
 			x := float64(n)
 			agree(t, e, x/(1+alpha*(x-1)+beta*x*(x-1)), 0.05)
 		})
+		if e.mean > best {
+			best, at = e.mean, n
+		}
+	}
+	if at != int(optimum) {
+		t.Errorf("the best is at %d, theory says %.1f", at, optimum)
 	}
 }
 
@@ -311,10 +319,7 @@ func TestTheoryFairness(t *testing.T) {
 		}
 		return sum * sum / (float64(len(p.PerFlow)) * squares)
 	})
-	t.Log(e)
-	if e.mean-e.half < 0.99 {
-		t.Errorf("Jain's index is %v", e)
-	}
+	record(t, e.row("at least 0.99", e.mean-e.half >= 0.99))
 }
 
 // One loss in every 1/p packets gives the mean window sqrt(3/(2p)).
@@ -332,10 +337,7 @@ func TestTheoryAIMD(t *testing.T) {
 			w := run(t, p, 1, "link")
 			window := float64(w.Good) / w.Length.Seconds() * rtt.Seconds()
 			want := math.Sqrt(1.5 * float64(every))
-			t.Logf("mean window %.2f, theory says %.2f", window, want)
-			if math.Abs(window-want) > 0.15*want {
-				t.Errorf("mean window %.2f, theory says %.2f", window, want)
-			}
+			within15(t, window, want, 1)
 		})
 	}
 }
@@ -361,10 +363,7 @@ func TestTheoryRetryStorm(t *testing.T) {
 				want += (backlog - mu*patience) / (mu - lambda*(1+b)) / n
 				got += goodAgain(r, users, end, lambda/2).Seconds() / n
 			}
-			t.Logf("recovers after %.1f s, theory says %.1f s", got, want)
-			if math.Abs(got-want) > 0.15*want {
-				t.Errorf("recovers after %.1f s, theory says %.1f s", got, want)
-			}
+			within15(t, got, want, int(n))
 		})
 	}
 }

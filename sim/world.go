@@ -207,6 +207,9 @@ func (w *World) Report() *Report {
 	return r
 }
 
+// Open is how many calls are open now: each takes memory.
+func (w *World) Open() int { return w.calls.open }
+
 // Events is how many events have fired so far.
 func (w *World) Events() uint64 { return w.loop.fired }
 

@@ -102,7 +102,7 @@ func everything() sim.Plan {
 // Conservation and L = lambda W hold at every event, whatever happens; the world
 // panics where they do not.
 func TestConservation(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(unlessRaced(3, 1)) {
 		r := report(t, everything(), seed)
 		for _, p := range r.Parts {
 			if p.Kind == sim.ReservoirPart {
@@ -164,10 +164,10 @@ func TestSameSeedSameHash(t *testing.T) {
 		return report(t, p, seed).Hash()
 	}
 	want := hash(1)
-	for _, procs := range []int{1, 2, 4} {
+	for _, procs := range []int{1, 2, 4}[:unlessRaced(3, 2)] {
 		before := runtime.GOMAXPROCS(procs)
 		var wg sync.WaitGroup
-		for range 3 {
+		for range unlessRaced(3, 2) {
 			wg.Go(func() {
 				if got := hash(1); got != want {
 					t.Errorf("GOMAXPROCS %d: hash %x, want %x", procs, got, want)
@@ -219,6 +219,7 @@ func TestVariantsArePaired(t *testing.T) {
 
 // The storm outlives its cause, for ever; a controller keeps it from beginning.
 func TestRetryStorm(t *testing.T) {
+	skipUnderRace(t)
 	for _, row := range []struct {
 		name      string
 		admit     *sim.Admit
@@ -234,13 +235,13 @@ func TestRetryStorm(t *testing.T) {
 		users, _ := r.Part("users")
 		w := r.Between(users, 90*time.Second, 120*time.Second)
 		share := float64(w.Good) / float64(w.First)
-		d, ok := r.Recovery(users, 40*time.Second, time.Second, 0.9)
-		t.Logf("%s: %.3f of first attempts are good at the end, recovery %v %v, %d events", row.name, share, d, ok, r.Events)
+		d := goodAgain(r, users, 40*time.Second, 0.9*700)
+		t.Logf("%s: %.3f of first attempts are good at the end, recovery %v, %d events", row.name, share, d, r.Events)
 		switch {
-		case row.collapsed && (share > 0.05 || ok):
-			t.Errorf("%s: %.3f are good, recovered %v: no collapse", row.name, share, ok)
-		case !row.collapsed && (share < 0.98 || !ok || d > 2*time.Second):
-			t.Errorf("%s: %.3f are good, recovery %v %v", row.name, share, d, ok)
+		case row.collapsed && (share > 0.05 || d < 80*time.Second):
+			t.Errorf("%s: %.3f are good, recovery %v: no collapse", row.name, share, d)
+		case !row.collapsed && (share < 0.98 || d > 2*time.Second):
+			t.Errorf("%s: %.3f are good, recovery %v", row.name, share, d)
 		}
 	}
 }
@@ -264,15 +265,16 @@ func TestBounded(t *testing.T) {
 
 // In steady state a world allocates nothing.
 func TestAllocationFree(t *testing.T) {
-	p := retryStorm(nil, nil)
-	p.Events = nil
-	w, err := sim.New(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.RunFor(20 * time.Second)
-	before := w.Events()
-	if n := testing.AllocsPerRun(20, func() { w.RunFor(time.Second) }); n > 0 {
-		t.Errorf("%v allocations for each %d events", n, (w.Events()-before)/21)
+	for name, p := range map[string]sim.Plan{"push": retryStorm(nil, nil), "backpressure": retryStorm(new(0.1), &sim.Admit{})} {
+		p.Events = nil
+		w, err := sim.New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.RunFor(20 * time.Second)
+		before := w.Events()
+		if n := testing.AllocsPerRun(20, func() { w.RunFor(time.Second) }); n > 0 {
+			t.Errorf("%s: %v allocations for each %d events", name, n, (w.Events()-before)/21)
+		}
 	}
 }

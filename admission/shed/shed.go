@@ -27,13 +27,19 @@ const (
 	// memory is the time constant of the histogram: long enough for a few
 	// hundred arrivals, short enough to follow a spike within a second.
 	memory = 250 * time.Millisecond
+	// heaviest bounds the weight of new counts: beyond it all are weighed anew,
+	// about once a minute.
+	heaviest = 1e100
 )
 
 // A Pricer turns what was offered and what was finished into a price. The zero
 // Pricer is ready to use and admits everything.
 type Pricer struct {
-	offered  [penstock.MaxRank + 1]float64 // decayed counts by rank
-	total    float64
+	// offered counts by rank. New counts weigh more in place of old ones less, so
+	// that a step need not touch them all.
+	offered  [penstock.MaxRank + 1]float64
+	weight   float64 // of a count now; not yet set before the first Step, when it is 1
+	total    float64 // decayed
 	finished float64 // decayed slots' worth of finished work
 	at       mono.Time
 	begun    bool
@@ -42,7 +48,10 @@ type Pricer struct {
 
 // Offered counts n units of rank r, and what they cost, as asking to enter.
 func (p *Pricer) Offered(r penstock.Rank, cost float64) {
-	p.offered[min(r, penstock.MaxRank)] += cost
+	if !p.begun {
+		p.weight = 1
+	}
+	p.offered[min(r, penstock.MaxRank)] += cost * p.weight
 	p.total += cost
 }
 
@@ -59,16 +68,28 @@ func (p *Pricer) Step(now mono.Time, refusing bool) penstock.Price {
 	if p.begun {
 		keep := math.Exp(-now.Sub(p.at).Seconds() / memory.Seconds())
 		p.total, p.finished = p.total*keep, p.finished*keep
-		for i := range p.offered {
-			p.offered[i] *= keep
-		}
+		p.forget(keep)
+	} else {
+		p.begun, p.weight = true, 1
 	}
-	p.at, p.begun = now, true
+	p.at = now
 	p.price = 0
 	if refusing {
 		p.price = p.cut(overcommit * p.finished)
 	}
 	return p.price
+}
+
+// forget keeps so much of what was offered.
+func (p *Pricer) forget(keep float64) {
+	if was := p.weight; keep*heaviest < was {
+		for i := range p.offered {
+			p.offered[i] *= keep / was
+		}
+		p.weight = 1
+		return
+	}
+	p.weight /= keep
 }
 
 // Price is what the last Step set.
@@ -81,6 +102,7 @@ func (p *Pricer) cut(room float64) penstock.Price {
 		return 0
 	}
 	sum := 0.0
+	room *= p.weight
 	for r := len(p.offered) - 1; r >= 0; r-- {
 		sum += p.offered[r]
 		if sum > room {

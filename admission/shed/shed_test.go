@@ -83,6 +83,26 @@ func TestForgets(t *testing.T) {
 	}
 }
 
+// However long it runs, and however long nothing happens, the cut is that of what
+// was offered of late.
+func TestNeverLosesCount(t *testing.T) {
+	var p shed.Pricer
+	now := mono.Time(0)
+	for _, gap := range []time.Duration{10 * time.Millisecond, 3 * time.Second, 10 * time.Millisecond} {
+		now = now.Add(time.Hour)
+		p.Step(now, true)
+		for range 10_000 { // far beyond the minute after which counts are weighed anew
+			now = now.Add(gap)
+			p.Offered(900, 1)
+			p.Offered(100, 3)
+			p.Finished(1)
+			if got := p.Step(now, true); got != 100 {
+				t.Fatalf("price %d at %v, want 100", got, time.Duration(now))
+			}
+		}
+	}
+}
+
 // The price against a plain count: the work above it fits, and with the work at
 // it there would be more than fits.
 func priceAgainstCount(t *rapid.T) {

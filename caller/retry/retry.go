@@ -32,6 +32,9 @@ func (b Backoff) Wait(retry int, u float64, atLeast time.Duration) time.Duration
 		bound = min(bound, float64(b.Most))
 	}
 	wait := time.Duration(min(bound, math.MaxInt64/2) * min(max(u, 0), 1))
+	if b.Most > 0 {
+		wait = min(wait, b.Most) // above 2^53 ns the bound was rounded
+	}
 	return max(wait, atLeast, 0)
 }
 
@@ -79,9 +82,18 @@ func (b *Budget) Allow(now mono.Time) bool {
 	return true
 }
 
+// decayed is exp(-x). Nearly always little time has passed, and three terms of the
+// series are exact to 1e-12.
+func decayed(x float64) float64 {
+	if x < 1e-4 {
+		return 1 - x + x*x/2
+	}
+	return math.Exp(-x)
+}
+
 func (b *Budget) decay(now mono.Time) {
 	if b.begun && now > b.at {
-		keep := math.Exp(-now.Sub(b.at).Seconds() / budgetMemory.Seconds())
+		keep := decayed(float64(now.Sub(b.at)) / float64(budgetMemory))
 		b.firsts *= keep
 		b.retries *= keep
 	}
