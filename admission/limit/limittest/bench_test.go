@@ -46,7 +46,8 @@ func report(b *testing.B, scores []limittest.Score) {
 			worst = s
 		}
 		if testing.Verbose() {
-			b.Logf("%-60s %3.0fs goodput %.3f p99 %.2f refused %+.3f limit %.2f", s.Case, s.From.Seconds(), s.Goodput, s.P99, s.Refused, s.Limit)
+			b.Logf("%-60s %.0f-%.0fs goodput %.3f p99 %.2f refused %+.3f limit %.2f",
+				s.Case, s.From.Seconds(), s.To.Seconds(), s.Goodput, s.P99, s.Refused, s.Limit)
 		}
 	}
 	b.ReportMetric(goodput, "goodput")
