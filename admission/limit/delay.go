@@ -17,7 +17,7 @@ const (
 	delayGrow   = 1.0  // slots more per round trip below target
 	delayShrink = 0.02 // share less per round trip, for each target's worth above it
 	delayLeast  = 0.5  // most that one round trip may shrink the limit
-	delayLost   = 2    // targets that lost work is taken to have waited, as Breakwater drops there
+	delayLost   = 2    // targets that lost work has waited at least, as Breakwater drops there
 
 	// Where no target is given it is a share of the service time, so that short
 	// and long work are held to the same utilisation, and at least what a busy
@@ -34,8 +34,8 @@ const (
 // most must be at least 1, and +Inf is no bound. It panics if target is
 // negative.
 //
-// Work that is lost to load and reports no delay counts as having waited for two
-// targets. Samples without a report say nothing else: where a callee never
+// Work that is lost to load and reports no delay counts as having waited for all
+// its time but a mean service time, and for two targets at least. Samples without a report say nothing else: where a callee never
 // reports, the limit stays at 20. It grows only while at least half of it is in
 // use.
 //
@@ -63,6 +63,7 @@ type delay struct {
 	reports int
 	sum     time.Duration // of the delays of this round trip
 	lost    int
+	lostFor float64 // seconds that they must have waited
 	peak    int     // most work inside at any start in this round trip
 	service float64 // moving mean of the time in service, seconds
 	replied float64 // moving mean of reply times, seconds
@@ -82,6 +83,7 @@ func (d *delay) Observe(now mono.Time, s Sample) {
 		d.service = follow(d.service, max(0, took-s.QueueDelay.Seconds()))
 	case s.Outcome == penstock.Dropped:
 		d.lost++
+		d.lostFor += max(0, took-d.service)
 	default:
 		return
 	}
@@ -94,7 +96,7 @@ func (d *delay) Observe(now mono.Time, s Sample) {
 		d.judge()
 	}
 	d.open, d.ends = true, now.Add(time.Duration(d.replied*float64(time.Second)))
-	d.reports, d.sum, d.lost, d.peak = 0, 0, 0, 0
+	d.reports, d.sum, d.lost, d.lostFor, d.peak = 0, 0, 0, 0, 0
 }
 
 // follow moves a mean towards a sample; the first is the mean.
@@ -114,7 +116,7 @@ func (d *delay) target() time.Duration {
 
 func (d *delay) judge() {
 	target := d.target()
-	waited := d.sum.Seconds() + float64(d.lost*delayLost)*target.Seconds()
+	waited := d.sum.Seconds() + max(d.lostFor, float64(d.lost*delayLost)*target.Seconds())
 	over := waited/float64(d.reports+d.lost)/target.Seconds() - 1 // in targets
 	d.latest, d.judged = time.Duration((over+1)*float64(target)), true
 	switch {
