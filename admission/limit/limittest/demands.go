@@ -157,11 +157,14 @@ func lull() []*contest {
 // timeouts: for 90 seconds nothing is answered and every caller leaves.
 func timeouts() []*contest {
 	var ds []demand
-	for _, load := range []float64{0.8, 2} {
+	for _, at := range []struct {
+		load float64
+		only int
+	}{{0.8, 0}, {2, exponentialOnly}} {
 		ds = append(ds, demand{
-			name: fmt.Sprintf("a stall of 90 s at %gx", load), services: 4,
+			name: fmt.Sprintf("a stall of 90 s at %gx", at.load), services: 4, only: at.only,
 			trial: Trial{
-				Workers: 8, Untold: true, Load: []Load{{For: 105 * s, Of: load}},
+				Workers: 8, Untold: true, Load: []Load{{For: 105 * s, Of: at.load}},
 				Events: []Event{{At: 5 * s, Stall: true}, {At: 95 * s, Workers: 8}},
 			},
 			judge: []stretch{{97 * s, 100 * s, 0}, {100 * s, 105 * s, 0.85}},
