@@ -1,3 +1,7 @@
+//go:build !race
+
+// A single-threaded simulation has no races, and takes long under their detector.
+
 package limittest_test
 
 import (
