@@ -35,9 +35,11 @@ const (
 // negative.
 //
 // Work that is lost to load and reports no delay counts as having waited for all
-// its time but a mean service time, and for two targets at least. Samples without a report say nothing else: where a callee never
-// reports, the limit stays at 20. It grows only while at least half of it is in
-// use.
+// its time but a mean service time, and for two targets at least. Other samples
+// without a report say nothing, and before the first report none does: where a
+// callee never reports, the limit stays at 20. One that ceases to report must be
+// given another law: nothing would let the limit grow again. It grows only while
+// at least half of it is in use.
 //
 // Breakwater hands out credits to many clients and keeps a pool of them; here
 // the pool is the limit, and there is one client.
@@ -81,7 +83,7 @@ func (d *delay) Observe(now mono.Time, s Sample) {
 		d.reports++
 		d.sum += max(0, s.QueueDelay)
 		d.service = follow(d.service, max(0, took-s.QueueDelay.Seconds()))
-	case s.Outcome == penstock.Dropped:
+	case s.Outcome == penstock.Dropped && d.service > 0:
 		d.lost++
 		d.lostFor += max(0, took-d.service)
 	default:
