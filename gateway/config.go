@@ -45,7 +45,7 @@ type Route struct {
 // gates.
 type Limit struct {
 	Cap int              // plain cap in front of the room; 0 is none
-	Law string           // auto, fixed or aimd
+	Law string           // one of limit.Names
 	Max float64          // most slots that the law may give; 0 is unbounded
 	New func() limit.Law // makes the law of one gate; never nil after Parse
 }

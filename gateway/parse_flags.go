@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/config"
 )
 
@@ -23,7 +24,7 @@ func ForBackends(listen, admin string, to []string) (Config, error) {
 	}
 	r := Route{
 		Path:        "/",
-		Limit:       Limit{Law: lawNames[0], New: lawOf(lawNames[0], 0)},
+		Limit:       Limit{Law: "auto", New: limit.Default},
 		Criticality: CriticalityRule{Default: penstock.SheddablePlus},
 	}
 	seen := map[string]bool{}

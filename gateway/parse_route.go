@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/config"
 )
@@ -149,7 +150,7 @@ func readLimit(n config.Node) Limit {
 		}
 	}, func(n config.Node) {
 		m := n.Mapping(limitKeys...)
-		l.Law = lawNames[m.Get("law").Enum(0, lawNames...)]
+		l.Law = limit.Names()[m.Get("law").Enum(0, limit.Names()...)]
 		most := m.Get("max")
 		if l.Law == "fixed" {
 			most = m.Need("max", fmt.Sprintf("the number of slots, from 1 to %d, for law fixed", maxLimit))
@@ -157,7 +158,7 @@ func readLimit(n config.Node) Limit {
 		l.Max = float64(most.Int(0, 1, maxLimit))
 	})
 	if l.Law != "fixed" || l.Max > 0 { // else it has been reported
-		l.New = lawOf(l.Law, l.Max)
+		l.New = limit.Named(l.Law, l.Max)
 	}
 	return l
 }

@@ -31,12 +31,10 @@ type admissionSpec struct {
 	criticality penstock.Criticality
 }
 
-var lawNames = []string{"auto", "fixed", "aimd"}
-
 var limitKeys = table[admissionSpec]{
 	{
-		"law", "how the limit of each machine is found: auto finds it, fixed is max, aimd is TCP's", "auto",
-		word(func(a *admissionSpec) *string { return &a.law }, lawNames...),
+		"law", "how the limit of each machine is found: auto finds it, fixed is max, the others are published laws, for comparison", "auto",
+		word(func(a *admissionSpec) *string { return &a.law }, limit.Names()...),
 	},
 	{
 		"max", "most slots of each machine", "no bound; law fixed needs it",
@@ -118,27 +116,10 @@ func admissionForm(at func(*stageSpec) *admissionSpec) form[stageSpec] {
 			a := at(s)
 			admissionKeys.read(v, a)
 			s.admitted = true
-			a.Law = lawOf(a.law, a.max)
+			a.Law = limit.Named(a.law, float64(a.max))
 			if a.rate.PerSecond > 0 && a.rate.Burst == 0 {
 				a.rate.Burst = max(1, int(math.Ceil(min(maxBurst, a.rate.PerSecond*burstPerSecond))))
 			}
 		},
 	}
-}
-
-// lawOf returns what makes the law of one gate; nil finds the limit. most of 0
-// is no bound.
-func lawOf(name string, most int) func() limit.Law {
-	bound := float64(most)
-	switch {
-	case name == "fixed" && most > 0:
-		return func() limit.Law { return limit.Fixed(bound) }
-	case name == "aimd" && most == 0:
-		return func() limit.Law { return limit.AIMD(math.Inf(1)) }
-	case name == "aimd":
-		return func() limit.Law { return limit.AIMD(bound) }
-	case most > 0:
-		return func() limit.Law { return limit.DefaultUpTo(bound) }
-	}
-	return nil
 }

@@ -31,6 +31,10 @@ func TestBadNumbersPanic(t *testing.T) {
 		"fixed +Inf": func() { limit.Fixed(math.Inf(1)) },
 		"AIMD 0.5":   func() { limit.AIMD(0.5) },
 		"AIMD NaN":   func() { limit.AIMD(math.NaN()) },
+		"Vegas 0":    func() { limit.Vegas(0) },
+		"Gradient2":  func() { limit.Gradient2(math.NaN()) },
+		"Delay 0":    func() { limit.Delay(0, 0) },
+		"Delay -1":   func() { limit.Delay(-1, 10) },
 		"up to 0.5":  func() { limit.DefaultUpTo(0.5) },
 		"up to NaN":  func() { limit.DefaultUpTo(math.NaN()) },
 	} {

@@ -5,9 +5,9 @@
 // is a [Starter]) and every end of work at its gate, with the instant, and
 // answers with a limit. It reads no clock and holds no lock.
 //
-// [Default] needs no number and finds the limit. [Fixed] obeys one. [AIMD] is
-// the additive-increase, multiplicative-decrease law of TCP, there for
-// comparison.
+// [Default] needs no number and finds the limit. [Fixed] obeys one. [Delay] is
+// for callees that report their queue. [AIMD], [Vegas] and [Gradient2] are
+// published laws, there for comparison. [Named] makes laws by name.
 //
 // Package limittest puts any Law through plants, steps, lulls and outages.
 package limit

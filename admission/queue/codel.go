@@ -14,7 +14,7 @@ const (
 )
 
 // CoDel judges a queue by the time that work has spent in it: RFC 8289, the
-// pseudocode of section 5. Once every unit for a whole Interval has waited
+// pseudocode of section 5, its queue's bytes being units of work. Once every unit for a whole Interval has waited
 // longer than Target it drops one, and then one after another at a distance of
 // Interval/sqrt(count), until a unit has waited less. It never drops while the
 // unit asked about has at most one behind it. The zero CoDel is ready to use.
@@ -73,10 +73,7 @@ func (c *CoDel) Drop(now mono.Time, sojourn time.Duration, backlog int) bool {
 // mayDrop tracks the lowest sojourn of an interval: it reports whether none has
 // been below target for so long.
 func (c *CoDel) mayDrop(now mono.Time, sojourn time.Duration, backlog int) bool {
-	target := c.Target
-	if target <= 0 {
-		target = DefaultTarget
-	}
+	target := positive(c.Target, DefaultTarget)
 	switch {
 	case sojourn < target || backlog <= 1:
 		c.above = false
@@ -107,9 +104,4 @@ func (c *CoDel) law(t mono.Time) mono.Time {
 	return t.Add(time.Duration(float64(c.interval()) / math.Sqrt(float64(c.count))))
 }
 
-func (c *CoDel) interval() time.Duration {
-	if c.Interval <= 0 {
-		return DefaultInterval
-	}
-	return c.Interval
-}
+func (c *CoDel) interval() time.Duration { return positive(c.Interval, DefaultInterval) }

@@ -10,6 +10,8 @@
 //
 // [CoDel] is RFC 8289's law for judging a queue by the time that work has spent
 // in it. Read its warning before use: alone it does not protect a service.
+// [FailAtScale] and [Folly] are the two rules that large services use in its
+// place.
 package queue
 
 import "github.com/penstock-go/penstock/mono"

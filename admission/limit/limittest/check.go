@@ -8,16 +8,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/mono"
-	"github.com/penstock-go/penstock/sim"
 )
 
 // A Check is one demand on a law.
 type Check struct {
-	Name  string
-	cases func() []*contest
+	Name    string
+	cases   func() []*contest
+	reports bool
+}
+
+// Reporting returns the check with callees that report how long each request has
+// queued inside them, for laws that need it ([limit.Delay]). The oracle is the
+// same.
+func (c Check) Reporting() Check {
+	c.reports = true
+	return c
 }
 
 // A Failure is a demand that a law did not meet.
@@ -35,9 +42,11 @@ type contest struct {
 	name  string
 	trial Trial
 	judge []stretch
-	sink  bool // the law has seen nothing but losses before the trial begins
+	start start
 
-	oracle func(stretch) Counts
+	once    sync.Once
+	oracles []Result // under each limit of the grid
+	p99s    []time.Duration
 }
 
 // A stretch of a trial, and the least share of the oracle's goodput in it.
@@ -46,40 +55,55 @@ type stretch struct {
 	least    float64
 }
 
+// oracle is the best run of the grid in a stretch. The runs are made once, when
+// first needed, and keep no latencies.
+func (c *contest) oracle(s stretch) summary {
+	c.once.Do(func() {
+		c.oracles = oracles(c.trial)
+		for i := range c.oracles {
+			c.p99s = append(c.p99s, c.oracles[i].P(0.99))
+			c.oracles[i].Latencies = nil
+		}
+	})
+	i := best(c.oracles, s.from, s.to)
+	return summarise(c.oracles[i], s, c.p99s[i])
+}
+
 // Checks returns all the demands. Each contest's oracle is computed once, when
 // first needed.
 func Checks() []Check { return checks() }
 
-var checks = sync.OnceValue(func() []Check {
-	seeds := 1
-	if full() {
-		seeds = 10
+var checks = sync.OnceValue(func() (all []Check) {
+	for _, d := range []struct {
+		name  string
+		cases func() []*contest
+	}{
+		{"steady", steady},
+		{"sizes", sizes},
+		{"plants", plants},
+		{"scales", scales},
+		{"starts", starts},
+		{"steps", steps},
+		{"bursts", bursts},
+		{"lull", lull},
+		{"timeouts", timeouts},
+		{"incident", incident},
+		{"floor", floor},
+		{"soak", soak},
+	} {
+		all = append(all, Check{Name: d.name, cases: sync.OnceValue(d.cases)})
 	}
-	return []Check{
-		{"steady", sync.OnceValue(func() []*contest { return steady(seeds) })},
-		{"sizes", sync.OnceValue(func() []*contest { return sizes(seeds) })},
-		{"steps", sync.OnceValue(func() []*contest { return steps(seeds) })},
-		{"timeouts", sync.OnceValue(func() []*contest { return timeouts(seeds) })},
-		{"lull", sync.OnceValue(func() []*contest { return lull(seeds) })},
-		{"floor", sync.OnceValue(func() []*contest { return floor(seeds) })},
-	}
+	return all
 })
 
 // FullEnv is the environment variable that, set to 1, makes the checks run at
-// full size: ten seeds instead of one, and a finer oracle. It takes minutes.
+// full size: all plants, service laws and loads, several seeds, a finer oracle.
+// A law takes some minutes, and the oracle as many.
 const FullEnv = "PENSTOCK_FULL"
 
 func full() bool {
 	on, err := strconv.ParseBool(os.Getenv(FullEnv))
 	return err == nil && on
-}
-
-// Run holds laws against one demand. newLaw must return a fresh law.
-func (c Check) Run(newLaw func() limit.Law) (failures []Failure) {
-	for _, contest := range c.cases() {
-		failures = append(failures, contest.run(c.Name, newLaw)...)
-	}
-	return failures
 }
 
 // Suite runs every [Check] as a subtest.
@@ -95,77 +119,49 @@ func Suite(t *testing.T, newLaw func() limit.Law) {
 	}
 }
 
-func (c *contest) run(check string, newLaw func() limit.Law) (failures []Failure) {
-	trial := c.trial
-	trial.New = newLaw
-	if c.sink {
-		trial.New = func() limit.Law { return sunk(newLaw()) }
-	}
-	got := trial.Run()
-	for _, s := range c.judge {
-		best, good := c.oracle(s).Good, got.Between(s.from, s.to).Good
-		if share := float64(good) / float64(max(best, 1)); share < s.least {
-			failures = append(failures, Failure{check, c.name, fmt.Sprintf(
-				"%d good between %v and %v, %.3f of the oracle's %d; at least %.2f is due (limit at the end %.1f)",
-				good, s.from, s.to, share, best, s.least, got.Limits[len(got.Limits)-1])})
-		}
-	}
-	return failures
+// A demand is contests that differ in service law and seed.
+type demand struct {
+	name     string
+	trial    Trial
+	start    start
+	mean     time.Duration // of service; 0 means 10 ms
+	services int           // how many of the service laws, at full size; 0 means the first two
+	only     int           // 1 + the service law to take where not at full size; 0 means as many as services
+	judge    []stretch
 }
 
-// sunk shows a law nothing but losses, until just before the trial.
-func sunk(law limit.Law) limit.Law {
-	starter, _ := law.(limit.Starter)
-	stepper, _ := law.(limit.Stepper)
-	const each = 100 * time.Millisecond
-	for now := mono.Time(-60 * time.Second); now < 0; now = now.Add(each) {
-		inFlight := max(1, int(law.Limit()))
-		for k := 1; k <= inFlight; k++ {
-			if starter != nil {
-				starter.Start(now, k)
-			}
-		}
-		for k := 1; k <= inFlight; k++ {
-			law.Observe(now.Add(each-1), limit.Sample{
-				Started: now, InFlightAtStart: k, Outcome: penstock.Dropped, Late: true, Cost: 1, Budget: each - 1,
-			})
-		}
-		if stepper != nil {
-			stepper.Step(now.Add(each - 1))
-		}
-	}
-	return law
-}
+const (
+	serviceMean = 10 * time.Millisecond
+	patience    = 10 // clients wait for so many mean service times
+	fullSeeds   = 3
+	fewServices = 2
+)
 
-// contests makes one contest per seed and service law.
-func contests(seeds int, name string, t Trial, sink bool, judge ...stretch) (all []*contest) {
-	for _, law := range []struct {
-		name string
-		law  sim.ServiceLaw
-	}{{"constant", sim.Constant(serviceMean)}, {"exponential", sim.Exponential(serviceMean)}} {
+func (d demand) contests() (all []*contest) {
+	mean, seeds := d.mean, 1
+	if mean == 0 {
+		mean = serviceMean
+	}
+	laws := services(float64(mean))
+	switch {
+	case full():
+		seeds = fullSeeds
+		laws = laws[:max(d.services, fewServices)]
+	case d.only > 0:
+		laws = laws[d.only-1 : d.only]
+	default:
+		laws = laws[:fewServices]
+	}
+	for _, law := range laws {
 		for seed := range seeds {
-			t := t
-			t.Service, t.Deadline, t.Seed = law.law, clientDeadline, uint64(seed)
-			c := &contest{name: fmt.Sprintf("%s, %s service, seed %d", name, law.name, seed), trial: t, judge: judge, sink: sink}
-			var once sync.Mutex
-			best := map[stretch]Counts{}
-			c.oracle = func(s stretch) Counts {
-				once.Lock()
-				defer once.Unlock()
-				counts, known := best[s]
-				if !known {
-					counts = Oracle(c.trial, s.from, s.to).Between(s.from, s.to)
-					best[s] = counts
-				}
-				return counts
-			}
-			all = append(all, c)
+			t := d.trial
+			t.Service, t.Deadline, t.Seed = law.law, patience*mean, uint64(seed)
+			t.From = mono.Time(d.judge[0].from)
+			all = append(all, &contest{
+				name:  fmt.Sprintf("%s, %s service, seed %d", d.name, law.name, seed),
+				trial: t, judge: d.judge, start: d.start,
+			})
 		}
 	}
 	return all
 }
-
-const (
-	serviceMean    = 10 * time.Millisecond
-	clientDeadline = 100 * time.Millisecond
-)

@@ -18,17 +18,32 @@ var (
 // limits: the one with the most good requests among those asked between from
 // and to. It runs at least one unit at a time.
 func Oracle(t Trial, from, to time.Duration) Result {
+	runs := oracles(t)
+	return runs[best(runs, from, to)]
+}
+
+// oracles runs t under each limit of the grid.
+func oracles(t Trial) (runs []Result) {
 	grid := oracleGrid
 	if full() {
 		grid = fullOracleGrid
 	}
-	var best Result
-	for i, share := range grid {
+	for _, share := range grid {
 		n := max(1, share*float64(t.Workers))
 		t.New = func() limit.Law { return limit.Fixed(n) }
-		if r := t.Run(); i == 0 || r.Between(from, to).Good > best.Between(from, to).Good {
-			best = r
+		runs = append(runs, t.Run())
+	}
+	return runs
+}
+
+// best returns the run with the most good requests in a stretch, the first of
+// equals.
+func best(runs []Result, from, to time.Duration) (index int) {
+	most := -1
+	for i, r := range runs {
+		if good := r.Between(from, to).Good; good > most {
+			most, index = good, i
 		}
 	}
-	return best
+	return index
 }

@@ -8,6 +8,9 @@
 //	func TestMyLaw(t *testing.T) {
 //		limittest.Suite(t, func() limit.Law { return mylaw.New() })
 //	}
+//
+// It demands that a law works and finds its way back, not that it is good: how
+// good it is, [Check.Score] says, as goodput and p99 beside the oracle's.
 package limittest
 
 import (
@@ -26,8 +29,12 @@ import (
 
 // A Trial is one run: a plant, a load on it, and what happens meanwhile.
 type Trial struct {
-	Workers int            // of the server
+	Plant   Plant
+	Workers int            // of the plant
 	Service sim.ServiceLaw // of one worker
+	// Reports says that the plant tells the law how long each request has
+	// queued inside it (Queue and Collected only).
+	Reports bool
 	// Deadline is how long clients wait before they leave.
 	Deadline time.Duration
 	// Untold keeps the deadline from the admission core: it learns only that
@@ -49,7 +56,7 @@ type Trial struct {
 // Load is a stretch of Poisson arrivals.
 type Load struct {
 	For time.Duration
-	Of  float64 // share of the server's nominal capacity, Workers / mean service time
+	Of  float64 // share of the plant's nominal capacity
 }
 
 // An Event changes the server.
@@ -60,8 +67,8 @@ type Event struct {
 	Stall   bool    // no worker works, until the next event with Workers
 }
 
-// Capacity is the server's nominal capacity in requests per second.
-func (t Trial) Capacity() float64 { return float64(t.Workers) / t.Service.Mean().Seconds() }
+// Capacity is the plant's nominal capacity in requests per second.
+func (t Trial) Capacity() float64 { return t.units() / t.Service.Mean().Seconds() }
 
 // Length is the virtual duration of the trial.
 func (t Trial) Length() time.Duration {
@@ -126,6 +133,8 @@ func (r Result) P(p float64) time.Duration {
 // request is one client's request.
 type request struct {
 	asked   mono.Time
+	sent    mono.Time // to the plant
+	begun   mono.Time // service, where there is a queue
 	ticket  admission.Ticket
 	attempt int
 	state   requestState
@@ -145,7 +154,7 @@ type run struct {
 	Trial
 	loop     sim.Loop
 	gate     *sim.Admission
-	server   *sim.Server
+	server   server
 	requests []request
 	bySlot   []uint32 // the request that waits in a slot
 	arrivals arrival.Process
@@ -154,6 +163,9 @@ type run struct {
 	ghosts   int
 	left     leaver
 	arrive   arriver
+
+	report  time.Duration // while a request ends: how long it has queued
+	reports bool          // and that the plant says so
 }
 
 // Run runs the trial.
@@ -161,9 +173,13 @@ func (t Trial) Run() Result {
 	r := &run{Trial: t, retries: rand.New(rand.NewPCG(t.Seed, 3))}
 	r.left.r, r.arrive.r = r, r
 	r.result.Windows = make([]Counts, int(t.Length()/WindowLength)+1)
-	r.server = sim.NewServer(&r.loop, t.Workers, t.Service, rand.New(rand.NewPCG(t.Seed, 2)), r.served)
+	r.server = r.build()
 	if t.New != nil {
-		r.gate = sim.NewAdmission(&r.loop, admission.Config{Limit: t.New(), Seed: t.Seed}, r.settled)
+		law := t.New()
+		if t.Reports {
+			law = told{law, r}
+		}
+		r.gate = sim.NewAdmission(&r.loop, admission.Config{Limit: law, Seed: t.Seed}, r.settled)
 	}
 	var steps []arrival.Step
 	for _, l := range t.Load {
@@ -252,7 +268,7 @@ func (r *run) ask(now mono.Time, attempt int) {
 	r.loop.At(now.Add(r.Deadline), &r.left, uint64(i))
 	if r.gate == nil {
 		q.state = running
-		r.server.Submit(now, uint64(i))
+		r.submit(now, i)
 		return
 	}
 	work := penstock.Work{
@@ -267,7 +283,7 @@ func (r *run) ask(now mono.Time, attempt int) {
 	switch d.State {
 	case admission.Admitted:
 		q.state = running
-		r.server.Submit(now, uint64(i))
+		r.submit(now, i)
 	case admission.Waiting:
 		q.state = waiting
 		for len(r.bySlot) <= d.Ticket.Slot() {
@@ -279,11 +295,16 @@ func (r *run) ask(now mono.Time, attempt int) {
 	}
 }
 
+func (r *run) submit(now mono.Time, i int) {
+	r.requests[i].sent = now
+	r.server.Submit(now, uint64(i))
+}
+
 func (r *run) settled(now mono.Time, d admission.Decision) {
 	i := int(r.bySlot[d.Ticket.Slot()])
 	if d.State == admission.Admitted {
 		r.requests[i].state = running
-		r.server.Submit(now, uint64(i))
+		r.submit(now, i)
 		return
 	}
 	r.refused(now, i)
@@ -346,6 +367,9 @@ func (r *run) served(now mono.Time, job uint64) {
 	}
 	q.state = over
 	if r.gate != nil {
+		r.reports = r.Reports && (r.Plant == Queue || r.Plant == Collected)
+		r.report = q.begun.Sub(q.sent)
 		r.gate.Done(now, q.ticket, penstock.OK)
+		r.reports = false
 	}
 }

@@ -1,0 +1,94 @@
+//go:build !race
+
+// A single-threaded simulation has no races, and takes long under their detector.
+
+package limittest
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/sim"
+)
+
+// The service laws of the demands have the mean that they are asked for, in what
+// they say and in what they draw.
+func TestServices(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, s := range services(1e7) {
+		sum := 0.0
+		const n = 200000
+		for range n {
+			sum += float64(s.law.Draw(rng))
+		}
+		said := s.law.Mean().Seconds()
+		if math.Abs(said-0.01) > 1e-6 || math.Abs(sum/n/1e7-1) > 0.03 {
+			t.Errorf("%s: a mean of %g, drawn %g", s.name, said, sum/n/1e9)
+		}
+	}
+}
+
+// A plant does what Capacity says at as much inside as it has workers, and what
+// its kind says with three times as much.
+func TestCapacity(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		plant       Plant
+		least, most float64 // throughput with three times as much inside, over Capacity
+	}{
+		{name: "queue", plant: Queue, least: 0.99, most: 1.01},
+		{name: "sharing", plant: Sharing, least: 0.99, most: 1.01},
+		{name: "scaling", plant: Scaling, least: 0.55, most: 0.85},
+		{name: "collected", plant: Collected, least: 0.93, most: 0.98},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			run := func(inside float64) float64 {
+				trial := Trial{
+					Plant: c.plant, Workers: 20, Service: sim.Constant(10 * time.Millisecond), Deadline: time.Minute,
+					Load: []Load{{For: 12 * time.Second, Of: 3}}, New: func() limit.Law { return limit.Fixed(inside) },
+				}
+				// Counted by when asked: with nobody leaving, what is not refused is done.
+				return float64(trial.Run().Between(4*time.Second, 10*time.Second).Good) / 6 / trial.Capacity()
+			}
+			if got := run(20); math.Abs(got-1) > 0.05 {
+				t.Errorf("with as much inside as it has workers it does %.3f of its capacity", got)
+			}
+			if got := run(60); got < c.least-0.02 || got > c.most+0.02 {
+				t.Errorf("with three times as much it does %.3f, want %.2f to %.2f", got, c.least, c.most)
+			}
+		})
+	}
+}
+
+// A law that needs reports gets them where the trial says so, and only there.
+func TestReports(t *testing.T) {
+	for _, plant := range []Plant{Queue, Sharing, Collected} {
+		for _, reports := range []bool{false, true} {
+			trial := Trial{
+				Plant: plant, Workers: 8, Service: sim.Constant(10 * time.Millisecond), Deadline: 100 * time.Millisecond,
+				Load: []Load{{For: 5 * time.Second, Of: 2}}, Reports: reports,
+				New: func() limit.Law { return limit.Delay(time.Millisecond, 1000) },
+			}
+			r := trial.Run()
+			if moved := r.Limits[len(r.Limits)-1] != 20; moved != (reports && plant != Sharing) {
+				t.Errorf("plant %d, reports %v: the limit ends at %g", plant, reports, r.Limits[len(r.Limits)-1])
+			}
+		}
+	}
+}
+
+// Where a law has been before the trial.
+func TestStarts(t *testing.T) {
+	trial := Trial{Service: sim.Constant(10 * time.Millisecond)}
+	for _, c := range []struct {
+		start       start
+		least, most float64
+	}{{fresh, 16, 16}, {sunk, 1, 1.5}, {raised, 1000, 4000}} {
+		if got := c.start.lead(limit.Default(), trial).Limit(); got < c.least || got > c.most {
+			t.Errorf("start %d: a limit of %g, want %g to %g", c.start, got, c.least, c.most)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package limittest
+
+import (
+	"time"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/mono"
+)
+
+// A start is what a law has been through before a trial begins.
+type start uint8
+
+const (
+	fresh  start = iota
+	sunk         // nothing but losses, for a minute
+	raised       // a callee of any capacity, until the limit was 1000
+)
+
+const (
+	raisedTo  = 1000
+	raisedFor = 10000 // service times, at most
+	sunkFor   = 60 * time.Second
+	sunkReply = 100 * time.Millisecond
+)
+
+// lead takes a law through its past, until just before the trial.
+func (s start) lead(law limit.Law, t Trial) limit.Law {
+	switch s {
+	case sunk:
+		past(law, sunkFor, sunkReply, limit.Sample{Outcome: penstock.Dropped, Late: true, Budget: sunkReply - 1}, func() bool { return false })
+	case raised:
+		mean := t.Service.Mean()
+		past(law, raisedFor*mean, mean, limit.Sample{Outcome: penstock.OK, HasDelay: t.Reports}, func() bool { return law.Limit() >= raisedTo })
+	case fresh:
+	}
+	return law
+}
+
+// past fills the limit and answers all of it, once per each, for so long or until
+// it is enough.
+func past(law limit.Law, length, each time.Duration, s limit.Sample, enough func() bool) {
+	starter, _ := law.(limit.Starter)
+	stepper, _ := law.(limit.Stepper)
+	s.Cost = 1
+	for now := mono.Time(-length); now < 0; now = now.Add(each) {
+		inFlight := max(1, int(law.Limit()))
+		for k := 1; k <= inFlight && starter != nil; k++ {
+			starter.Start(now, k)
+		}
+		s.Started = now
+		for k := 1; k <= inFlight; k++ {
+			s.InFlightAtStart = k
+			law.Observe(now.Add(each-1), s)
+		}
+		if stepper != nil {
+			stepper.Step(now.Add(each - 1))
+		}
+		if enough() {
+			return
+		}
+	}
+}

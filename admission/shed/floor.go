@@ -1,0 +1,35 @@
+package shed
+
+import "github.com/penstock-go/penstock"
+
+// floorShare is how much of what finishes each criticality gets, whatever is
+// asked above it. Four of them take 4 % at most: critical work that needs 60 % of
+// a callee never feels it.
+const floorShare = 0.01
+
+// Floor keeps every criticality alive. Price and waiting room serve strictly by
+// rank, so under a flood of what matters more the rest would get nothing, and
+// whoever waits for it could not tell "busy" from "broken". Floor names work that
+// is to be treated as the highest rank: of each criticality so much that it gets
+// 1 % of what finishes. The zero Floor is ready to use.
+type Floor struct {
+	credit [penstock.Criticalities]float64 // slots' worth, at most 1; negative after costly work
+}
+
+// Finished counts finished work.
+func (f *Floor) Finished(cost float64) {
+	for c := range f.credit {
+		f.credit[c] = min(1, f.credit[c]+floorShare*cost)
+	}
+}
+
+// Lifts reports whether work of rank r that asks to enter, and costs so much, is
+// to be treated as of the highest rank, and counts it if so.
+func (f *Floor) Lifts(r penstock.Rank, cost float64) bool {
+	c := r.Criticality()
+	if f.credit[c] < 1 {
+		return false
+	}
+	f.credit[c] -= max(cost, 1)
+	return true
+}
