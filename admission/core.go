@@ -176,8 +176,12 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 	}
 	var until mono.Time
 	var byDeadline bool
+	band := rank.Band()
 	if why == penstock.ReasonNone {
-		until, byDeadline, why = c.mayWait(now, r, rank, w)
+		if (explored || p.stands) && p.floor.Lifts(rank, float64(cost)) {
+			band = penstock.MaxRank.Band()
+		}
+		until, byDeadline, why = c.mayWait(now, r, band, w)
 	}
 	if c.observe {
 		return c.observed(now, routeIndex, rank, cost, w, why)
@@ -185,12 +189,12 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 	if why != penstock.ReasonNone {
 		return c.refuse(now, r, p, rank, why)
 	}
-	return c.wait(now, routeIndex, rank, cost, w, until, byDeadline)
+	return c.wait(now, routeIndex, rank, band, cost, w, until, byDeadline)
 }
 
 // mayWait says until when work that cannot start now may wait, or why it may
 // not.
-func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
+func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
 	p := r.pool
 	bound := r.bound()
 	if bound < 0 {
@@ -207,7 +211,7 @@ func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w *penstock.
 	if c.observe {
 		ahead = p.excess()
 	} else {
-		_, ahead = p.room.LenFrom(rank.Band())
+		_, ahead = p.room.LenFrom(band)
 	}
 	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo {
 		if !p.explore(now) {
@@ -219,11 +223,11 @@ func (c *Core) mayWait(now mono.Time, r *route, rank penstock.Rank, w *penstock.
 }
 
 // wait puts work in the room, at the cost of weaker work if the room is full.
-func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, cost int, w *penstock.Work, until mono.Time, byDeadline bool) Decision {
+func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, band, cost int, w *penstock.Work, until mono.Time, byDeadline bool) Decision {
 	p := c.routes[routeIndex].pool
 	p.mark(now)
 	i := c.take(now, routeIndex, rank, cost, w)
-	it := queue.Item{ID: i, Band: rank.Band(), Flow: w.Flow, Cost: cost, Arrived: now, Expires: until}
+	it := queue.Item{ID: i, Band: band, Flow: w.Flow, Cost: cost, Arrived: now, Expires: until}
 	handle, ok := p.room.Push(it)
 	if !ok {
 		weak, weakHandle, found := p.room.Weakest(it.Band)
@@ -351,6 +355,9 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	c.total.inFlight -= cost
 	g.end(now, cost, took)
 	s.pool.pricer.Finished(float64(cost))
+	if s.pool.stands {
+		s.pool.floor.Finished(float64(cost))
+	}
 	c.release(t.slot)
 	c.pullGate(now, g)
 	return true

@@ -53,6 +53,7 @@ type pool struct {
 	waitFor time.Duration // the longest of its routes', where all have one
 
 	pricer   shed.Pricer
+	floor    shed.Floor
 	spreader pressure.Spreader
 
 	marked   mono.Time // when standing was last brought up to date
@@ -211,7 +212,8 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 }
 
 // giveCredit lets the next few through below the price: one for every hundred
-// that were not, and one in 100 ms for each gate however few they are.
+// that were not, one in 100 ms for each gate however few they are, and of each
+// criticality what keeps it alive.
 func (p *pool) giveCredit(now mono.Time) {
 	n := p.uncredited / exploreEvery
 	p.uncredited %= exploreEvery
@@ -221,6 +223,11 @@ func (p *pool) giveCredit(now mono.Time) {
 	if n > 0 {
 		p.credited = now
 		p.door.credit.Store(int32(n))
+	}
+	for c := range penstock.Criticality(penstock.Criticalities) {
+		if p.floor.Ready(c) {
+			p.door.floor[c].Store(true)
+		}
 	}
 }
 

@@ -31,7 +31,8 @@ type verdict struct {
 type turnstile struct {
 	verdict atomic.Pointer[verdict]
 	refused [penstock.MaxRank + 1]atomic.Uint32 // by rank, ever: it wraps
-	credit  atomic.Int32                        // so many more are let through below the price
+	credit  atomic.Int32                        // so many more are let through below the price,
+	floor   [penstock.Criticalities]atomic.Bool // and the next of a criticality
 }
 
 // refuse returns the refusal that v means for work of rank r, or nil. explored
@@ -41,8 +42,13 @@ func (t *turnstile) refuse(v *verdict, r penstock.Rank) (err *penstock.RejectedE
 	if v.price.Admits(r) {
 		return nil, false
 	}
-	if t.credit.Load() > 0 && v.price < penstock.MaxPrice && t.credit.Add(-1) >= 0 {
-		return nil, true
+	if v.price < penstock.MaxPrice {
+		if t.credit.Load() > 0 && t.credit.Add(-1) >= 0 {
+			return nil, true
+		}
+		if floor := &t.floor[r.Criticality()]; floor.Load() && floor.CompareAndSwap(true, false) {
+			return nil, true
+		}
 	}
 	n := t.refused[min(r, penstock.MaxRank)].Add(1)
 	return &v.errs[n%jitters], false
