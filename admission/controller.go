@@ -305,6 +305,13 @@ func (p Permit) GateName() string {
 // whose outcome then no longer counts. Optional.
 func (p Permit) Answered(o penstock.Outcome) { p.tell((*Core).Answered, o) }
 
+// Report records how long the work waited inside the callee, as the callee says.
+// The default law then finds its limit by that alone. Call it before the
+// outcome is told; optional.
+func (p Permit) Report(delay time.Duration) {
+	p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Report(now, t, delay) }, penstock.OK)
+}
+
 // Abandon reports that the caller has left while the callee works on. The work
 // counts as lost to load, and the slot stays taken until Done.
 func (p Permit) Abandon() {

@@ -106,6 +106,7 @@ type slot struct {
 	state           slotState
 	sampled         bool // its law has been told
 	answered        bool // by Answered, before its end
+	reported        bool // by Report
 	hasDeadline     bool
 	byDeadline      bool // its wait ends by its deadline, not by the room's bound
 	gate            int32
@@ -118,6 +119,7 @@ type slot struct {
 	arrived         mono.Time
 	started         mono.Time
 	deadline        mono.Time
+	delay           time.Duration // where reported
 	pool            *pool
 }
 
@@ -178,7 +180,7 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 	var byDeadline bool
 	band := rank.Band()
 	if why == penstock.ReasonNone {
-		if (explored || p.stands) && p.floor.Lifts(rank, float64(cost)) {
+		if p.outranked(rank) && p.floor.Lifts(rank, float64(cost)) {
 			band = penstock.MaxRank.Band()
 		}
 		until, byDeadline, why = c.mayWait(now, r, band, w)
@@ -303,6 +305,19 @@ func (c *Core) Answered(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	s.answered = true
 	c.sample(now, s, o)
 	c.pullGate(now, &c.gates[s.gate]) // the limit may have risen
+	return true
+}
+
+// Report records how long running work waited inside the callee, as the callee
+// says. It counts for the law, and is to come before the outcome. It reports
+// false if t does not run or its outcome is known.
+func (c *Core) Report(now mono.Time, t Ticket, delay time.Duration) bool {
+	c.advance(now)
+	s := c.find(t)
+	if s == nil || s.state < slotRunning || s.sampled {
+		return false
+	}
+	s.reported, s.delay = true, max(0, delay)
 	return true
 }
 
@@ -549,7 +564,7 @@ func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 	}
 	s, r := &c.slots[i], &c.routes[routeIndex]
 	s.gen++
-	s.sampled, s.answered, s.byDeadline = false, false, false
+	s.sampled, s.answered, s.reported, s.byDeadline = false, false, false, false
 	s.route, s.pool, s.rank, s.cost = int32(routeIndex), r.pool, rank, int32(cost)
 	s.arrived, s.deadline, s.hasDeadline = now, w.Deadline, w.HasDeadline
 	r.taken += cost

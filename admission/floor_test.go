@@ -32,7 +32,7 @@ func TestEveryCriticalityIsKeptAlive(t *testing.T) {
 				finished += k.good
 			}
 			for _, k := range weak {
-				if share := float64(k.good) / float64(finished); share < 0.006 || share > 0.03 {
+				if share := float64(k.good) / float64(finished); share < 0.004 || share > 0.03 {
 					t.Errorf("%v: %d of %d finished, a share of %.4f", k.work.Criticality, k.good, finished, share)
 				}
 			}

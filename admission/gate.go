@@ -136,7 +136,7 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 		budget = s.deadline.Sub(s.started)
 	}
 	g.law.Observe(now, limit.Sample{
-		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), Outcome: o, Cost: int(s.cost), Late: late, Budget: budget,
+		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late, Budget: budget,
 	})
 	g.setLimit()
 }

@@ -147,6 +147,16 @@ func (p *pool) explore(now mono.Time) bool {
 	return true
 }
 
+// outranked reports whether work of a higher criticality waits.
+func (p *pool) outranked(r penstock.Rank) bool {
+	above := r.Criticality() + 1
+	if above > penstock.CriticalPlus {
+		return false
+	}
+	n, _ := p.room.LenFrom(penstock.Work{Criticality: above, Attempt: 2}.Rank().Band())
+	return n > 0
+}
+
 // excess is by how many slots observe mode has passed the limit.
 func (p *pool) excess() int { return max(0, p.inFlight-int(p.limit)) }
 
@@ -213,7 +223,7 @@ func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 
 // giveCredit lets the next few through below the price: one for every hundred
 // that were not, one in 100 ms for each gate however few they are, and of each
-// criticality what keeps it alive.
+// criticality that the price shuts out what keeps it alive.
 func (p *pool) giveCredit(now mono.Time) {
 	n := p.uncredited / exploreEvery
 	p.uncredited %= exploreEvery
@@ -224,7 +234,7 @@ func (p *pool) giveCredit(now mono.Time) {
 		p.credited = now
 		p.door.credit.Store(int32(n))
 	}
-	for c := range penstock.Criticality(penstock.Criticalities) {
+	for c := penstock.Sheddable; c < penstock.Rank(p.price).Criticality(); c++ {
 		if p.floor.Ready(c) {
 			p.door.floor[c].Store(true)
 		}

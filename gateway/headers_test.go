@@ -257,3 +257,31 @@ func TestLoopsEnd(t *testing.T) {
 		t.Errorf("the request went round %d times, want %d", n, gateway.MaxHops+1)
 	}
 }
+
+// The gate of a backend that says how long work waits in it is steered by that;
+// one that says nothing, or nonsense, is left to what can be inferred.
+func TestABackendsReportIsHeard(t *testing.T) {
+	for _, tt := range []struct {
+		field string
+		heard bool
+	}{
+		{"level=0.9, delay=12.5", true},
+		{"level=0.1", true},
+		{"level=", false},
+		{"", false},
+	} {
+		cfg := config(backend(t, func(w http.ResponseWriter, _ *http.Request) {
+			if tt.field != "" {
+				w.Header().Set("Penstock-Pressure", tt.field)
+			}
+		}))
+		cfg.Routes[0].Limit = gateway.Limit{}
+		r := serve(t, cfg)
+		for range 3 {
+			r.get("/")
+		}
+		if s := r.State(); strings.Contains(s.Explain, "callee") != tt.heard {
+			t.Errorf("%q: %s", tt.field, s.Explain)
+		}
+	}
+}

@@ -211,6 +211,9 @@ func (x *exchange) discard(body io.Reader) {
 // take hands the answer to the client's side.
 func (x *exchange) take(res *http.Response) (*http.Response, error) {
 	x.be.answers()
+	if signal, ok := reportOf(res.Header); ok {
+		x.permit.Report(signal.Delay)
+	}
 	x.outcome, x.judged = x.outcomeOf(res.StatusCode), true
 	if isStream(res) {
 		x.finish(x.outcome)

@@ -63,3 +63,11 @@ func newTold(s pressure.Signal, r *rates) *told {
 		orca: []string{string(pressure.AppendLoad(nil, load(s, r)))},
 	}
 }
+
+// reportOf is what a penstock in the backend says of itself.
+func reportOf(h http.Header) (pressure.Signal, bool) {
+	if v := h[penstockhttp.FieldPressure]; len(v) == 1 {
+		return pressure.Parse(v[0])
+	}
+	return pressure.Signal{}, false
+}

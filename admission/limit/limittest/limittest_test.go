@@ -183,3 +183,13 @@ func TestTrialIsRepeatable(t *testing.T) {
 		t.Error("another seed gives the same run")
 	}
 }
+
+// Where callees report their queue, the default law does at least as well.
+func TestDefaultTold(t *testing.T) {
+	skipUnderRace(t)
+	for _, c := range limittest.Checks() {
+		for _, f := range c.Reporting().Run(limit.Default) {
+			t.Error(f)
+		}
+	}
+}

@@ -33,33 +33,7 @@ const (
 	timeScaleSamples = 1.0 / 16
 )
 
-// Default returns the law that needs no number.
-//
-// It keeps the limit where halving it would shorten a reply by a factor of
-// about 1.4, plus a headroom of the square root of the limit. It measures the
-// mean time of a window of replies sent while the limit was full, and compares
-// it with the same at about half the present limit: taken in a brief dip, or
-// for free from the windows passed on the way up. A server with spare capacity
-// answers both in the same time (ratio 1), a saturated one takes twice as long
-// for twice as many (ratio 2), by Little's law. The reference is never a
-// minimum over time and is dropped once the limit has left the range in which
-// it is "about half", so a wrong one undoes itself. Late replies shrink the
-// target, and when most recent replies are late the limit halves at once.
-//
-// While the load does not fill the limit, nothing moves.
-func Default() Law { return DefaultUpTo(math.Inf(1)) }
-
-// DefaultUpTo is [Default] with a bound on the slots that it may give. It panics
-// if most is below 1.
-func DefaultUpTo(most float64) Law {
-	if !(most >= 1) {
-		panic("limit: DefaultUpTo takes a bound of at least 1")
-	}
-	d := &octave{limit: min(defaultStart, most), most: most}
-	d.open(windowKind)
-	return d
-}
-
+// octave is the law that infers: see [Default].
 type octave struct {
 	limit float64
 	most  float64
@@ -126,6 +100,12 @@ type window struct {
 	sumLog   float64 // sum of ln(slots taken) over the tagged
 	sumTime  float64 // seconds, over the answered
 	sumStart float64 // seconds since opened, over the tagged not yet back
+}
+
+func newOctave(limit, most float64) *octave {
+	o := &octave{limit: max(defaultFloor, limit), most: most}
+	o.open(windowKind)
+	return o
 }
 
 func (o *octave) open(k kind) {
