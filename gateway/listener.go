@@ -89,16 +89,33 @@ type conn struct {
 	once     sync.Once
 	patience patience // of reads
 
+	// instead is written in place of the next answer. It is the handler's, in
+	// whose goroutine the server writes.
+	instead []byte
+
 	armed    bool      // whether a write deadline was set
 	armedAt  mono.Time // when; only one goroutine writes at a time
 	speaking atomic.Bool
 	refused  atomic.Int32 // status that the HTTP server answered by itself
 }
 
-// Write gives the client the listener's time to make room for p. A deadline is
+// Write writes p, or what is to be written instead of it.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.instead == nil {
+		return c.write(p)
+	}
+	answer := c.instead
+	c.instead = nil
+	if _, err := c.write(answer); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// write gives the client the listener's time to make room for p. A deadline is
 // set anew when half of the last one is over, so that short answers on a busy
 // connection set few.
-func (c *conn) Write(p []byte) (int, error) {
+func (c *conn) write(p []byte) (int, error) {
 	now := mono.Now()
 	if !c.armed || now.Sub(c.armedAt) > c.listener.write/2 {
 		if err := c.Conn.SetWriteDeadline(in(c.listener.write)); err != nil {

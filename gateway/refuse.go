@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/penstockhttp"
@@ -26,13 +28,28 @@ func (x *exchange) refuse(e *penstock.RejectedError) {
 	x.rt.counts.refused[e.Reason].Add(1)
 	x.recordRefusal(e.Reason)
 	x.begun = true
-	x.prepare()
-	x.endBody()
 	answer := x.prepared(e)
 	if x.rt.RefuseWith != RefuseDrop {
 		x.rt.counts.answered(answer.Status())
+		if x.plain() {
+			x.conn.instead = answer.bytes()
+			x.w.WriteHeader(answer.Status())
+			return
+		}
 	}
+	x.prepare()
+	x.endBody()
 	answer.Send(x.w, x.r)
+}
+
+// plain reports whether the server will answer with a header alone, in one write,
+// and keep the connection: then the refusal's bytes can go out in its place, and
+// no header need be made, copied and written. docs/adr/0006-ready-refusals.md
+// says what that saves.
+func (x *exchange) plain() bool {
+	r := x.r
+	return x.conn != nil && r.ContentLength == 0 && r.Method != http.MethodHead && r.ProtoAtLeast(1, 1) &&
+		!r.Close && !x.closes && !x.g.draining.Load()
 }
 
 // A readyAnswer is a refusal that was sent a moment ago and may be sent again:
@@ -41,29 +58,47 @@ type readyAnswer struct {
 	*penstockhttp.Answer
 	err  *penstock.RejectedError
 	told *told // nil where the caller is not told
+	wire atomic.Pointer[datedBytes]
+}
+
+// datedBytes is an answer as it is written, in one second.
+type datedBytes struct {
+	second int64
+	bytes  []byte
+}
+
+// bytes is the answer as it is written now.
+func (a *readyAnswer) bytes() []byte {
+	now := time.Now() //nolint:forbidigo // for the field Date
+	if b := a.wire.Load(); b != nil && b.second == now.Unix() {
+		return b.bytes
+	}
+	b := &datedBytes{now.Unix(), a.Append(nil, now)}
+	a.wire.Store(b)
+	return b.bytes
 }
 
 // readyAnswers is how many refusals a route keeps.
 const readyAnswers = 16
 
 // prepared returns the answer for e, the last one like it if there is one.
-func (x *exchange) prepared(e *penstock.RejectedError) *penstockhttp.Answer {
+func (x *exchange) prepared(e *penstock.RejectedError) *readyAnswer {
 	var now *told
 	if x.tells() {
 		now = x.signalNow()
 	}
 	for i := range x.rt.ready {
 		if a := x.rt.ready[i].Load(); a != nil && a.err == e && a.told == now {
-			return a.Answer
+			return a
 		}
 	}
 	how := penstockhttp.Refusal{With: sendRefusal[x.rt.RefuseWith], Limit: x.rt.name}
 	if now != nil {
 		how.Tell, how.Load = true, load(now.signal, now.rates)
 	}
-	a := &readyAnswer{penstockhttp.Prepare(e, how), e, now}
+	a := &readyAnswer{Answer: penstockhttp.Prepare(e, how), err: e, told: now}
 	x.rt.ready[x.rt.next.Add(1)%readyAnswers].Store(a)
-	return a.Answer
+	return a
 }
 
 var sendRefusal = [...]penstockhttp.RefuseWith{

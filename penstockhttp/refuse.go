@@ -113,11 +113,36 @@ func (a *Answer) Send(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	document := a.long
-	if document == nil {
-		document = a.page[:a.size]
+	_, _ = w.Write(a.document()) // a client that does not listen any more is none of our business
+}
+
+// Append appends the answer as a server writes it to an HTTP/1.1 connection that
+// stays open: for one that keeps its answers ready as bytes. It must not be used
+// for HEAD, nor with [RefuseDrop].
+func (a *Answer) Append(b []byte, date time.Time) []byte {
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(a.status), 10)
+	b = append(append(b, ' '), http.StatusText(a.status)...)
+	field := func(name, value string) {
+		b = append(append(append(append(b, "\r\n"...), name...), ": "...), value...)
 	}
-	_, _ = w.Write(document) // a client that does not listen any more is none of our business
+	field("Content-Type", a.values[0])
+	field("Retry-After", a.values[1])
+	if a.tell {
+		field(FieldPressure, a.values[3])
+		field(FieldLoad, a.values[4])
+	}
+	field("Date", date.UTC().Format(http.TimeFormat))
+	document := a.document()
+	field("Content-Length", strconv.Itoa(len(document)))
+	return append(append(b, "\r\n\r\n"...), document...)
+}
+
+func (a *Answer) document() []byte {
+	if a.long != nil {
+		return a.long
+	}
+	return a.page[:a.size]
 }
 
 var describesBody = [...]string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"}

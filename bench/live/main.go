@@ -65,6 +65,7 @@ type bench struct {
 	penstock string
 	length   time.Duration
 	out      io.Writer
+	warnings []string // to come after the table
 }
 
 func (b *bench) say(format string, args ...any) { must(fmt.Fprintf(b.out, format+"\n", args...)) }
@@ -207,6 +208,9 @@ func (b *bench) steady() {
 			b.row(times, limit, rep, full, ghosts)
 		}
 	}
+	if len(b.warnings) > 0 {
+		b.say("\nWarnings:\n\n%s", strings.Join(b.warnings, "\n"))
+	}
 }
 
 func (b *bench) row(times float64, limit string, rep load.Report, full float64, ghosts int) {
@@ -217,7 +221,7 @@ func (b *bench) row(times float64, limit string, rep load.Report, full float64, 
 	b.say("| %.1fx | %s | %.0f | %.3f | %.1f | %.1f | %.2f %% | %.2f %% | %d | %d |", times, name, rep.GoodPerSecond, rep.GoodPerSecond/min(full, times*capacity),
 		ms(rep.Latency.P50), ms(rep.Latency.P99), share(rep.Refused, rep.Offered), share(rep.Late, rep.Offered), rep.Errors, ghosts)
 	for _, w := range rep.Warnings {
-		b.say("\nWarning at %.1fx: %s\n", times, w)
+		b.warnings = append(b.warnings, fmt.Sprintf("- %.1fx, %s: %s", times, name, w))
 	}
 }
 
