@@ -22,7 +22,7 @@ LINTER := bin/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings, as in 'make fuzz FUZZTIME=1m':"
 	@awk -F ' *(\\?=|#) *' '/^[A-Z]+ *\?=/ { printf "  %-9s %-6s %s\n", $$1, $$2, $$3 }' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ theory: ## the simulator against queueing theory at full size; writes a report
 .PHONY: lab
 lab: build ## every scenario of the library, and that each protection in it is needed
 	bin/penstock lab test --mutate
+
+.PHONY: flow-proof
+flow-proof: ## prove that flows lose nothing: 1000 kills, 12000 power cuts, every crash point; writes a report
+	bash tools/flow-proof.sh
 
 .PHONY: live
 live: ## prove the live figures with real processes

@@ -49,6 +49,9 @@ type edge struct{ from, to string }
 
 var sideways = []edge{
 	{"admission/limit/limittest", "sim"}, // the suite runs any law in the simulator's plants
+	{"flow/...", "flow/engine"},          // the engine runs flows for whoever serves them
+	{"flow/...", "flow/flowapi"},         // the messages that server and client share
+	{"flow/flowserver", "penstockhttp"},  // a refusal looks the same everywhere
 	{"cmd/...", "internal/cli/..."},      // cmd holds main alone
 	{"internal/cli/...", "internal/cli/..."},
 	{"internal/cli/...", "internal/demo"},

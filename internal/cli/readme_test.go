@@ -31,12 +31,18 @@ func fences(page, language string) []string {
 	return blocks
 }
 
-// TestReadmeProgram: the program that the README shows is one that is compiled
-// and tested.
-func TestReadmeProgram(t *testing.T) {
+// TestReadmePrograms: what the README shows in Go is compiled and tested.
+func TestReadmePrograms(t *testing.T) {
+	flat := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	compiled := []string{"examples/protect/main.go", "demand/readme_test.go"}
 	blocks := fences(readRepository(t, "README.md"), "go")
-	if len(blocks) != 1 || blocks[0] != readRepository(t, "examples/protect/main.go") {
-		t.Errorf("README.md shows %d Go programs, and examples/protect/main.go is to be the one:\n%s", len(blocks), strings.Join(blocks, "\n"))
+	if len(blocks) != len(compiled) {
+		t.Fatalf("README.md shows %d pieces of Go, and %v are to be the ones", len(blocks), compiled)
+	}
+	for i, block := range blocks {
+		if !strings.Contains(flat(readRepository(t, compiled[i])), flat(block)) {
+			t.Errorf("README.md shows what %s does not have:\n%s", compiled[i], block)
+		}
 	}
 }
 

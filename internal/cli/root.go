@@ -39,7 +39,7 @@ func Root() *cobra.Command {
 	}
 	root.SetVersionTemplate("penstock {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), gatewayCommand(), labCommand(),
+	root.AddCommand(demoCommand(), gatewayCommand(), flowCommand(), labCommand(),
 		loadCommand(), checkCommand(), explainCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		failed(c)

@@ -29,6 +29,7 @@ func TestHelp(t *testing.T) {
 		"load":    {"load", "--help"},
 		"check":   {"check", "--help"},
 		"explain": {"explain", "--help"},
+		"flow":    {"flow", "--help"},
 		"lab":     {"lab", "--help"},
 		"version": {"version", "--help"},
 	} {
@@ -55,7 +56,6 @@ func TestUsage(t *testing.T) {
 		want []string
 	}{
 		"no such command":   {[]string{"gatewy"}, []string{`unknown command "gatewy"`, "Did you mean this?", "gateway", "penstock --help"}},
-		"not yet":           {[]string{"flow"}, []string{`unknown command "flow"`}},
 		"no such flag":      {[]string{"--frob"}, []string{"unknown flag: --frob", "'penstock --help'"}},
 		"flag of a command": {[]string{"explain", "--frob"}, []string{"unknown flag: --frob", "'penstock explain --help'"}},
 		"flag's value":      {[]string{"demo", "--for", "10"}, []string{"--for", "'penstock demo --help'"}},

@@ -1,0 +1,409 @@
+package boltstore
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/penstock-go/penstock/flow"
+)
+
+// Format is the version of the file's format that this package writes and reads.
+const Format = 1
+
+// Options tune a store. The zero Options are right for production.
+type Options struct {
+	// MaxBytes bounds the file; beyond it the store is full. 0 means that the
+	// disk alone bounds it.
+	MaxBytes int64
+	// Wall reads the wall clock; nil means the system's. What is remembered of
+	// ended items is forgotten by it.
+	Wall func() flow.Wall
+	// LockWait is how long Open waits for another process to release the file.
+	// Default 1 s.
+	LockWait time.Duration
+}
+
+// A Store is a [flow.Store] in one file.
+type Store struct {
+	path string
+	opts Options
+	db   *bolt.DB
+
+	commit sync.Mutex // one writer at a time; guards what follows
+	log    batch
+	rec    []byte
+	chunks []chunk // of the commit at work
+	broken error
+
+	logSlack   int // how much garbage is left alone
+	chunkSlack int64
+	noSync     bool // for the test that must find it
+
+	mu    sync.Mutex // guards the rest; taken after commit
+	index map[uint64]loc
+	ended map[string]*ended // by flow
+	sizes map[uint64]*usage // of chunks
+	usage counts
+}
+
+var _ flow.Store = (*Store)(nil)
+
+// counts say how much of the file is garbage.
+type counts struct {
+	records   int   // in the log
+	chunkSize int64 // in chunks
+	chunkLive int64 // of that, current
+	nextLog   uint64
+	nextChunk uint64
+}
+
+type usage struct{ size, live int64 }
+
+// ended bounds what is remembered of one flow, in order of ending.
+type ended struct {
+	max int
+	nos []uint64
+}
+
+var (
+	metaBucket  = []byte("penstock")
+	flowsBucket = []byte("flows")
+	logBucket   = []byte("log")
+	chunkBucket = []byte("chunks")
+	formatKey   = []byte("format")
+	epochKey    = []byte("epoch")
+)
+
+// New returns a store of the file at path, which need not exist. Open opens it.
+func New(path string, opts Options) *Store {
+	if opts.Wall == nil {
+		opts.Wall = func() flow.Wall {
+			return flow.WallOf(time.Now()) //nolint:forbidigo // what is remembered is forgotten by the wall clock
+		}
+	}
+	if opts.LockWait <= 0 {
+		opts.LockWait = time.Second
+	}
+	return &Store{path: path, opts: opts, logSlack: logSlack, chunkSlack: chunkSlack}
+}
+
+// Open implements [flow.Store].
+func (s *Store) Open(context.Context) (uint64, []flow.Definition, iter.Seq2[flow.Item, error], error) {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if s.db != nil {
+		return 0, nil, nil, errors.New("boltstore: the store is open already")
+	}
+	if err := s.create(); err != nil {
+		return 0, nil, nil, openError(s.path, err)
+	}
+	db, err := bolt.Open(s.path, 0o600, s.boltOptions(false))
+	if err != nil {
+		return 0, nil, nil, openError(s.path, err)
+	}
+	epoch, defs, err := s.begin(db)
+	if err != nil {
+		return 0, nil, nil, errors.Join(err, db.Close())
+	}
+	s.db, s.broken = db, nil
+	return epoch, defs, s.items(db), nil
+}
+
+// create makes a file that is not there aside, and gives it its name when it is
+// whole: a crash meanwhile leaves no half of a file.
+func (s *Store) create() error {
+	if _, err := os.Stat(s.path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else may be wrong is found when it is opened
+	}
+	aside := fmt.Sprintf("%s.%d.new", s.path, os.Getpid())
+	db, err := bolt.Open(aside, 0o600, s.boltOptions(false))
+	if err != nil {
+		return err
+	}
+	defer os.Remove(aside) //nolint:errcheck // it has its name, or is of no use
+	if err := errors.Join(db.Sync(), db.Close()); err != nil {
+		return err
+	}
+	// A link fails where another process was faster; a rename would take its file
+	// away.
+	if err := os.Link(aside, s.path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(s.path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func (s *Store) boltOptions(readOnly bool) *bolt.Options {
+	return &bolt.Options{
+		Timeout: s.opts.LockWait, ReadOnly: readOnly, MaxSize: int(s.opts.MaxBytes),
+		NoSync: s.noSync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
+		InitialMmapSize: 1 << 28, // so that it is seldom mapped anew, which waits for readers
+	}
+}
+
+func openError(path string, err error) error {
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("boltstore: %s is in use by another process", path)
+	}
+	return fmt.Errorf("boltstore: %s: %w", path, err)
+}
+
+// begin checks the format, raises the epoch and builds the index.
+func (s *Store) begin(db *bolt.DB) (epoch uint64, defs []flow.Definition, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index, s.sizes, s.ended, s.usage = map[uint64]loc{}, map[uint64]*usage{}, map[string]*ended{}, counts{}
+	err = db.Update(func(tx *bolt.Tx) error {
+		meta, err := checkFormat(tx)
+		if err != nil {
+			return err
+		}
+		if v := meta.Get(epochKey); v != nil {
+			epoch = unkey(v)
+		}
+		epoch++
+		if err := meta.Put(epochKey, key(epoch)); err != nil {
+			return err
+		}
+		if defs, err = definitions(tx); err != nil {
+			return err
+		}
+		return s.scan(tx)
+	})
+	for _, d := range defs {
+		s.ended[d.Name] = &ended{max: d.RememberMax}
+	}
+	return epoch, defs, err
+}
+
+func checkFormat(tx *bolt.Tx) (*bolt.Bucket, error) {
+	if meta := tx.Bucket(metaBucket); meta != nil {
+		if v := unkey(meta.Get(formatKey)); v != Format {
+			return nil, fmt.Errorf("boltstore: the file has format %d, this program reads %d", v, Format)
+		}
+		return meta, nil
+	}
+	if k, _ := tx.Cursor().First(); k != nil {
+		return nil, errors.New("boltstore: the file is a database, but not a flow's")
+	}
+	for _, name := range [][]byte{flowsBucket, logBucket, chunkBucket} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return nil, err
+		}
+	}
+	meta, err := tx.CreateBucket(metaBucket)
+	if err != nil {
+		return nil, err
+	}
+	return meta, meta.Put(formatKey, key(Format))
+}
+
+func definitions(tx *bolt.Tx) (defs []flow.Definition, err error) {
+	err = tx.Bucket(flowsBucket).ForEach(func(k, v []byte) error {
+		var d flow.Definition
+		if err := json.Unmarshal(v, &d); err != nil {
+			return fmt.Errorf("%w: the definition of flow %q: %w", errCorrupt, k, err)
+		}
+		defs = append(defs, d)
+		return nil
+	})
+	return defs, err
+}
+
+// scan reads the log, without names and payloads, into the index.
+func (s *Store) scan(tx *bolt.Tx) error {
+	c := tx.Bucket(logBucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		at := unkey(k)
+		err := records(at, v, func(rec []byte) error {
+			no, l, _, err := decodeLoc(rec, at)
+			if err != nil {
+				return err
+			}
+			s.usage.records++
+			if old, ok := s.index[no]; !ok || l.hop >= old.hop {
+				s.index[no] = l
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.usage.nextLog = at
+	}
+	chunks := tx.Bucket(chunkBucket).Cursor()
+	for k, v := chunks.First(); k != nil; k, v = chunks.Next() {
+		at := unkey(k)
+		s.sizes[at] = &usage{size: int64(len(v))}
+		s.usage.chunkSize += int64(len(v))
+		s.usage.nextChunk = at
+	}
+	for no, l := range s.index {
+		if l.ended {
+			continue
+		}
+		u := s.sizes[l.chunk]
+		if u == nil {
+			return fmt.Errorf("%w: chunk %d with the payload of item %d is missing", errCorrupt, l.chunk, no)
+		}
+		u.live += l.framed()
+		s.usage.chunkLive += l.framed()
+	}
+	return nil
+}
+
+// items yields the current records.
+func (s *Store) items(db *bolt.DB) iter.Seq2[flow.Item, error] {
+	return func(yield func(flow.Item, error) bool) {
+		errStop := errors.New("stop")
+		now, common := s.opts.Wall(), names{}
+		err := db.View(func(tx *bolt.Tx) error {
+			c := tx.Bucket(logBucket).Cursor()
+			for k, v := c.First(); k != nil; k, v = c.Next() {
+				at := unkey(k)
+				err := records(at, v, func(rec []byte) error {
+					no, l, _, err := decodeLoc(rec, at)
+					if err != nil {
+						return err
+					}
+					s.mu.Lock()
+					cur, ok := s.index[no]
+					s.mu.Unlock()
+					if !ok || cur != l {
+						return nil
+					}
+					it, err := decodeItem(rec, at, common)
+					if err != nil {
+						return err
+					}
+					if it.State == flow.Ended && !s.remember(it, now) {
+						return nil
+					}
+					if !yield(it, nil) {
+						return errStop
+					}
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(flow.Item{}, err)
+		}
+	}
+}
+
+// remember reports whether an ended item is still to be remembered.
+func (s *Store) remember(it flow.Item, now flow.Wall) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it.Due <= now {
+		delete(s.index, it.No)
+		return false
+	}
+	s.bound(it.Flow, it.No)
+	return true
+}
+
+// bound forgets the item of a flow that ended first, if there are too many.
+func (s *Store) bound(flowName string, no uint64) {
+	e := s.ended[flowName]
+	if e == nil {
+		return
+	}
+	e.nos = append(e.nos, no)
+	for len(e.nos) > e.max {
+		if l, ok := s.index[e.nos[0]]; ok && l.ended {
+			delete(s.index, e.nos[0])
+		}
+		e.nos = e.nos[1:]
+	}
+}
+
+// Payload implements [flow.Store].
+func (s *Store) Payload(_ context.Context, no uint64) (payload []byte, err error) {
+	for range 10 { // the cleaner may move it while we look
+		s.mu.Lock()
+		l, ok := s.index[no]
+		s.mu.Unlock()
+		if !ok || l.ended {
+			return nil, fmt.Errorf("%w: number %d", flow.ErrUnknownItem, no)
+		}
+		err = s.db.View(func(tx *bolt.Tx) error {
+			p, err := frame(tx.Bucket(chunkBucket).Get(key(l.chunk)), l, no)
+			payload = append(make([]byte, 0, len(p)), p...)
+			return err
+		})
+		if err == nil {
+			return payload, nil
+		}
+	}
+	return nil, err
+}
+
+// Backup writes a copy of the file as it is now. Commits go on meanwhile.
+func (s *Store) Backup(w io.Writer) (int64, error) {
+	var n int64
+	err := s.db.View(func(tx *bolt.Tx) (err error) {
+		n, err = tx.WriteTo(w)
+		return err
+	})
+	return n, err
+}
+
+// Close implements [flow.Store].
+func (s *Store) Close() error {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return err
+}
+
+// outOfRoom reports whether nothing was stored for want of room.
+func outOfRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.Is(err, syscall.EFBIG) || errors.Is(err, bolterrors.ErrMaxSizeReached)
+}
+
+// frames calls yield for each payload of a chunk.
+func frames(b []byte, yield func(no uint64, off uint32, payload []byte) error) error {
+	for off := 0; off < len(b); {
+		if len(b)-off < frameHeader {
+			return errCorrupt
+		}
+		no, size := binary.LittleEndian.Uint64(b[off:]), int(binary.LittleEndian.Uint32(b[off+8:]))
+		end := off + frameHeader + size
+		if end > len(b) {
+			return errCorrupt
+		}
+		if err := yield(no, uint32(off), b[off+frameHeader:end]); err != nil {
+			return err
+		}
+		off = end
+	}
+	return nil
+}
