@@ -13,6 +13,7 @@ TIMEOUT  ?= 5m     # test, race: the most that one package may take
 FUZZTIME ?= 10s    # fuzz: for each function
 BENCH    ?= .      # bench: which benchmarks, a regular expression
 COUNT    ?= 6      # bench: runs of each
+SEEDS    ?= 3      # arena: replications of each run
 PKG      ?= ./...  # test, race, fuzz, bench: which packages of the main module
 
 # The folders with a go.mod of their own.
@@ -82,6 +83,14 @@ lab: build ## every scenario of the library, and that each protection in it is n
 .PHONY: flow-proof
 flow-proof: ## prove that flows lose nothing: 1000 kills, 12000 power cuts, every crash point; writes a report
 	bash tools/flow-proof.sh
+
+.PHONY: arena
+arena: ## real limiters on the same plants, for penstock lab arena (20 minutes and more)
+	go test -C bench/arena -count=1 -timeout=4h -run='^TestArena$$' -out=results.json -seeds=$(strip $(SEEDS)) .
+
+.PHONY: micro
+micro: ## what limiters cost per call, ours and others (2 minutes)
+	bash bench/arena/micro/run.sh
 
 .PHONY: live
 live: ## prove the live figures with real processes

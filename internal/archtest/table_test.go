@@ -25,7 +25,7 @@ var table = []layer{
 	{"kernels", "rate pressure sim/arrival admission/... caller/...", true},
 	{"cores", "admission caller demand flow", true},
 	{"hosts", "sim admission/limit/limittest load penstockhttp penstockgrpc flow/... demand/...", false},
-	{"systems", "gateway lab", false},
+	{"systems", "gateway lab lab/arena", false},
 	{"programs", "cmd/... internal/cli/... internal/demo internal/dashboard/... examples/...", false},
 }
 

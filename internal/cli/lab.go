@@ -23,6 +23,7 @@ controllers inside are those of production.
   penstock lab run retry-storm --report storm.html    see one, and open the report
   penstock lab test                                   all of them, as in CI
   penstock lab test mine.yaml --junit lab.xml --mutate
+  penstock lab arena                                  limiters, ours and others, on the same plants
 
 docs/lab.md says how scenarios are written.`
 
@@ -37,7 +38,7 @@ func labCommand() *cobra.Command {
 
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(labListCommand(), labRunCommand(), labTestCommand(), labLittleCommand(), labSchemaCommand())
+	cmd.AddCommand(labListCommand(), labRunCommand(), labTestCommand(), labLittleCommand(), labSchemaCommand(), labArenaCommand())
 	for _, c := range cmd.Commands() {
 		failed(c)
 	}

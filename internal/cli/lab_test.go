@@ -142,11 +142,73 @@ func TestLabUsage(t *testing.T) {
 }
 
 func TestLabHelp(t *testing.T) {
-	for _, sub := range []string{"list", "run", "test", "little", "schema"} {
+	for _, sub := range []string{"list", "run", "test", "little", "schema", "arena"} {
 		code, stdout, stderr := runMain(t, "", "lab", sub, "--help")
 		if code != 0 || stderr != "" {
 			t.Errorf("%s: code %d, %q", sub, code, stderr)
 		}
 		golden.Check(t, "help-lab-"+sub+".txt", stdout)
+	}
+}
+
+// arenaFile holds one run of a limiter of somebody else's.
+const arenaFile = `{"format": "penstock-arena/1", "date": "2026-11-22", "command": "by hand", "go": "go1.26",
+ "limiters": [{"name": "other", "kind": "peer", "config": "its defaults"}],
+ "runs": [{"plant": "0.5x, constant", "phase": "steady", "limiter": "other", "seed": 0, "offered": 2400, "good": 1200,
+  "refused": 1200, "attainable": 2400, "p50_ms": 10, "p99_ms": 20, "settle_s": -1}], "curves": []}`
+
+func TestLabArena(t *testing.T) {
+	dir := t.TempDir()
+	from, page := filepath.Join(dir, "results.json"), filepath.Join(dir, "a.html")
+	if err := os.WriteFile(from, []byte(arenaFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runMain(t, "", "lab", "arena", "--from", from, "--html", page, "--plant", "^0.5x, constant$", "--seeds", "1")
+	if code != 0 || stderr != "" {
+		t.Fatalf("code %d: %s", code, stderr)
+	}
+	for _, want := range []string{"0.5x, constant", "penstock, virtual", "oracle", "other", "0.500", "50.0%", "never", "by hand"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if html, err := os.ReadFile(page); err != nil || !strings.HasPrefix(string(html), "<!doctype html>") {
+		t.Errorf("%.20s, %v", html, err)
+	}
+	code, stdout, _ = runMain(t, "", "lab", "arena", "--json", "--plant", "^0.5x, constant$", "--seeds", "1")
+	var board struct {
+		Source string
+		Tables []struct{ Rows []any }
+	}
+	if err := json.Unmarshal([]byte(stdout), &board); code != 0 || err != nil || board.Source != "" || len(board.Tables) != 1 || len(board.Tables[0].Rows) < 4 {
+		t.Errorf("without results: code %d, %v, %+v", code, err, board)
+	}
+}
+
+func TestLabArenaUsage(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.json")
+	if err := os.WriteFile(bad, []byte(strings.Replace(arenaFile, "penstock-arena/1", "x", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"no such plant":  {[]string{"--plant", "nuclear"}, []string{"--plant", `"nuclear"`, "2x, constant"}},
+		"no expression":  {[]string{"--plant", "("}, []string{"--plant", "missing closing"}},
+		"no seeds":       {[]string{"--seeds", "0"}, []string{"--seeds", "from 1 to 1000"}},
+		"no such file":   {[]string{"--from", bad + "x"}, []string{"--from", "no such file"}},
+		"another format": {[]string{"--from", bad}, []string{"bad.json", `format: "x"`}},
+		"an argument":    {[]string{"x"}, []string{"unknown command"}},
+	} {
+		code, stdout, stderr := runMain(t, "", append([]string{"lab", "arena"}, c.args...)...)
+		if code != exitUsage || stdout != "" {
+			t.Errorf("%s: code %d, printed %q", name, code, stdout)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: %q does not say %q", name, stderr, want)
+			}
+		}
 	}
 }

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstock-go/penstock/lab/arena"
+)
+
+// arenaResults is where the repository keeps the runs of real limiters.
+const arenaResults = "bench/arena/results.json"
+
+const labArenaLong = `Compare limiters on the same plants: 8 workers of 10 ms, clients that leave after
+100 ms, loads from half to ten times what the workers can do, slow-downs, outages,
+lulls. A table per plant, then where penstock loses, then everybody over all.
+
+penstock's own laws and the oracle run here, in virtual time. What other people's
+limiters do comes from a file: real code of their modules, run by "make arena".
+In a clone of the repository it is there already.`
+
+func labArenaCommand() *cobra.Command {
+	var from, page, only string
+	var seeds int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "arena",
+		Short:   "Compare limiters on the same plants: the scoreboard",
+		Long:    labArenaLong,
+		Example: "  penstock lab arena --html arena.html\n  penstock lab arena --plant 'slower' --seeds 20",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plants, err := arenaPlants(only)
+			if seeds < 1 || seeds > arena.MaxSeeds {
+				err = errors.Join(err, fmt.Errorf("lab arena: --seeds: %d is not a number from 1 to %d", seeds, arena.MaxSeeds))
+			}
+			if err != nil {
+				return usage(err)
+			}
+			live, err := readArena(from, cmd.Flags().Changed("from"))
+			if err != nil {
+				return usage(err)
+			}
+			show, clearProgress := arenaProgress(cmd.ErrOrStderr())
+			virtual, err := arena.RunVirtual(cmd.Context(), plants, seeds, show)
+			clearProgress()
+			if err != nil {
+				return fmt.Errorf("lab arena: %w", err)
+			}
+			board := arena.NewScoreboard(plants, virtual, live)
+			if page != "" {
+				if err := writeFile(page, board.WriteHTML); err != nil {
+					return fmt.Errorf("lab arena: --html: %w", err)
+				}
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), board)
+			}
+			return board.WriteText(cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&from, "from", arenaResults, "results of real limiters")
+	flags.StringVar(&page, "html", "", "write a page for the browser, with plots, to this file")
+	flags.StringVar(&only, "plant", "", "only the plants whose name matches this regular expression (default: all)")
+	flags.IntVar(&seeds, "seeds", 5, "replications of the virtual runs")
+	flags.BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
+
+// arenaPlants are the plants whose name matches.
+func arenaPlants(only string) ([]arena.Plant, error) {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return nil, fmt.Errorf("lab arena: --plant: %w", err)
+	}
+	var plants []arena.Plant
+	var names []string
+	for _, p := range arena.Plants() {
+		names = append(names, p.Name)
+		if wanted.MatchString(p.Name) {
+			plants = append(plants, p)
+		}
+	}
+	if len(plants) == 0 {
+		return nil, fmt.Errorf("lab arena: --plant: nothing matches %q, the plants are:\n  %s", only, strings.Join(names, "\n  "))
+	}
+	return plants, nil
+}
+
+// readArena reads results. That there are none is an error only where somebody
+// asked for the file: outside the repository there are none.
+func readArena(name string, asked bool) (*arena.Results, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		return nil, nil //nolint:nilnil // no results are no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lab arena: --from: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	res, err := arena.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("lab arena: %s: %w", name, err)
+	}
+	return res, nil
+}
+
+// arenaProgress shows progress on a terminal, and returns what wipes the last of
+// it.
+func arenaProgress(stderr io.Writer) (show func(done, of int), clearProgress func()) {
+	if !isTerminal(stderr) {
+		return nil, func() {}
+	}
+	return func(done, of int) { _, _ = fmt.Fprintf(stderr, "%s%d of %d runs", clearLine, done, of) },
+		func() { _, _ = io.WriteString(stderr, clearLine) }
+}
