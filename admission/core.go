@@ -198,9 +198,18 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 // not.
 func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
 	p := r.pool
+	ahead := 0
+	if c.observe {
+		ahead = p.excess()
+	} else {
+		_, ahead = p.room.LenFrom(band)
+	}
 	bound := r.bound()
 	if bound < 0 {
 		return 0, false, penstock.ReasonQueueFull
+	}
+	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
+		bound = p.passing() // what stands is beneath it, and not in its way
 	}
 	until = now.Add(bound)
 	why = penstock.ReasonSojourn
@@ -208,12 +217,6 @@ func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (unt
 		if latest := p.latestStart(now, w.Deadline); latest < until {
 			until, byDeadline, why = latest, true, penstock.ReasonDeadline
 		}
-	}
-	ahead := 0
-	if c.observe {
-		ahead = p.excess()
-	} else {
-		_, ahead = p.room.LenFrom(band)
 	}
 	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo {
 		if !p.explore(now) {
@@ -596,6 +599,9 @@ func (c *Core) start(now mono.Time, i int32, gateIndex int) {
 	c.total.admitted++
 	c.total.inFlight += int(s.cost)
 	c.sojourn.add(now.Sub(s.arrived))
+	if s.pool.stands {
+		s.pool.floor.Started(s.rank, float64(s.cost))
+	}
 	g.start(now, int(s.cost))
 	s.inFlightAtStart = int32(g.inFlight)
 }

@@ -117,6 +117,14 @@ func (p *pool) bound() time.Duration {
 	case p.stands:
 		return times(standBoundP50, p.service.P50)
 	}
+	return p.passing()
+}
+
+// passing is the bound while the queue comes and goes.
+func (p *pool) passing() time.Duration {
+	if p.service.n == 0 {
+		return firstBound
+	}
 	return max(times(burstBoundP50, p.service.P50), times(burstBoundP90, p.service.P90))
 }
 

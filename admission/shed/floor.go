@@ -14,7 +14,7 @@ const floorShare = 0.01 * overcommit
 // is to be treated as the highest rank: of each criticality so much that it gets
 // about 1 % of what finishes. The zero Floor is ready to use.
 type Floor struct {
-	credit [penstock.Criticalities]float64 // slots' worth, at most 1; negative after costly work
+	credit [penstock.Criticalities]float64 // slots' worth, at most 1; negative after costly work or much
 }
 
 // Finished counts finished work.
@@ -22,6 +22,13 @@ func (f *Floor) Finished(cost float64) {
 	for c := range f.credit {
 		f.credit[c] = min(1, f.credit[c]+floorShare*cost)
 	}
+}
+
+// Started counts work of rank r that starts. A criticality that gets its share by
+// itself is not lifted, and takes nothing from those above it.
+func (f *Floor) Started(r penstock.Rank, cost float64) {
+	c := r.Criticality()
+	f.credit[c] = min(f.credit[c], max(f.credit[c]-cost, -1))
 }
 
 // Ready reports whether the next work of a criticality would be lifted.

@@ -68,3 +68,28 @@ func TestFloorSavesNothingUp(t *testing.T) {
 		t.Errorf("after a unit of cost 50 the next was lifted after %d ends, want 2500", n)
 	}
 }
+
+// A class that is served anyway is not lifted; one that is served no more soon is.
+func TestFloorIsForTheStarved(t *testing.T) {
+	var f shed.Floor
+	for range 1000 {
+		f.Finished(1)
+		f.Started(0, 1)
+		f.Finished(1)
+		if f.Lifts(0, 1) {
+			t.Fatal("lifted, though every second to start was of its class")
+		}
+	}
+	n := 0
+	for ; !f.Lifts(0, 1); n++ {
+		f.Finished(1)
+	}
+	if n < 99 || n > 101 {
+		t.Errorf("lifted %d ends after the last of its class started, want 100", n)
+	}
+	f.Started(256, 50)
+	f.Started(512, 1)
+	if f.Lifts(256, 1) || f.Lifts(512, 1) {
+		t.Error("lifted with nothing finished")
+	}
+}

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] != "generate" && args[0] != "run" {
-		return fmt.Errorf("usage: logpipe generate -bytes N -o FILE | run -in FILE -db FILE [-stop 10s]")
+		return errors.New("usage: logpipe generate -bytes N -o FILE | run -in FILE -db FILE [-stop 10s]")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	if args[0] == "generate" {

@@ -46,7 +46,7 @@ func run(ctx context.Context, cfg config) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	info, err := file.Stat()
 	if err != nil {
 		return r, err
@@ -55,7 +55,7 @@ func run(ctx context.Context, cfg config) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // every batch was committed
 
 	var lines, bytes atomic.Int64
 	var monitor demand.Monitor
@@ -149,15 +149,15 @@ func progress(out io.Writer, bytes *atomic.Int64, all int64, m *demand.Monitor) 
 			select {
 			case <-tick.C:
 			case <-done:
-				fmt.Fprintln(out)
+				_, _ = fmt.Fprintln(out)
 				return
 			}
 			part := float64(bytes.Load()) / float64(max(all, 1))
 			n := min(int(part*30), 30)
-			fmt.Fprintf(out, "\r[%s%s] %3.0f %%  %4d MiB", strings.Repeat("#", n), strings.Repeat(".", 30-n), 100*part, resident())
+			_, _ = fmt.Fprintf(out, "\r[%s%s] %3.0f %%  %4d MiB", strings.Repeat("#", n), strings.Repeat(".", 30-n), 100*part, resident())
 			for _, s := range m.Snapshot().Stages {
 				if !strings.Contains(s.Name, "/") {
-					fmt.Fprintf(out, "  %s: busy %.0f %%", s.Name, 100*s.Busy)
+					_, _ = fmt.Fprintf(out, "  %s: busy %.0f %%", s.Name, 100*s.Busy)
 				}
 			}
 		}

@@ -43,7 +43,7 @@ func serve() (url string, stop func(), err error) {
 		for client := range bytes.Lines(clients) {
 			h := fnv.New32a()
 			_, _ = h.Write(bytes.TrimSpace(client))
-			fmt.Fprintf(w, "C%d\n", h.Sum32()%200)
+			_, _ = fmt.Fprintf(w, "C%d\n", h.Sum32()%200)
 		}
 	})}
 	go func() { _ = server.Serve(l) }()
@@ -67,7 +67,7 @@ func enrich(client *http.Client, url string, pace *demand.Pace) func(context.Con
 		if err != nil {
 			return nil, err
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // it was only read
 		if signal, ok := pressure.Parse(resp.Header.Get("Penstock-Pressure")); ok {
 			pace.Observe(signal.Level)
 		}
