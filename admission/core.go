@@ -377,7 +377,9 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 		s.pool.floor.Finished(float64(cost))
 	}
 	c.release(t.slot)
-	c.pullGate(now, g)
+	if c.pressed {
+		c.pullGate(now, g)
+	}
 	return true
 }
 
@@ -441,6 +443,15 @@ func (c *Core) Settled() (Decision, bool) {
 
 // advance brings the core to now and returns the instant to use.
 func (c *Core) advance(now mono.Time) mono.Time {
+	if now < c.tickAt && now >= c.now && !c.pressed && c.begun {
+		c.now = now // nothing is due
+		return now
+	}
+	return c.settleUntil(now)
+}
+
+// settleUntil is advance where something may be due.
+func (c *Core) settleUntil(now mono.Time) mono.Time {
 	if !c.begun {
 		c.begin(now)
 	}

@@ -75,7 +75,7 @@ func (a *auto) Observe(now mono.Time, s Sample) {
 		a.delay.Observe(now, s)
 		return
 	}
-	a.octave.Observe(now, s)
+	a.octave.Observe(now, &s)
 }
 
 // Limit is that of the law that moves.

@@ -147,8 +147,9 @@ func (w *window) has(s *Sample) bool {
 		s.InFlightAtStart >= w.fill && w.answered+w.void < w.tagged
 }
 
-// Observe takes one end of work.
-func (o *octave) Observe(now mono.Time, s Sample) {
+// Observe takes one end of work. The sample is the caller's to keep: a copy costs
+// as much as the rest.
+func (o *octave) Observe(now mono.Time, s *Sample) {
 	o.now = now
 	took := max(0, now.Sub(s.Started))
 	if s.Outcome == penstock.OK || s.Late {
@@ -157,10 +158,10 @@ func (o *octave) Observe(now mono.Time, s Sample) {
 		}
 		o.meanFor += time.Duration(timeScaleSamples * float64(took-o.meanFor))
 	}
-	if o.w.has(&s) {
-		o.count(&s, took)
+	if o.w.has(s) {
+		o.count(s, took)
 	}
-	if o.cut(now, &s) {
+	if o.cut(now, s) {
 		return
 	}
 	if o.w.full && float64(o.w.answered+o.w.void) >= answeredShare*float64(o.w.tagged) {
