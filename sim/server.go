@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/mono"
@@ -150,11 +151,14 @@ func (s *Server) begin(now mono.Time, job uint64) {
 	if s.Stretch != nil {
 		factor *= s.Stretch(now, job)
 	}
-	took := 0.0
-	if factor > 0 {
-		took = float64(s.law.Draw(s.rng)) * factor
+	took := time.Duration(1)
+	switch {
+	case factor == 1: // mostly: nothing to reckon
+		took = max(1, s.law.Draw(s.rng))
+	case factor > 0:
+		took = duration(float64(s.law.Draw(s.rng)) * factor)
 	}
-	s.loop.At(now+mono.Time(duration(took)), s.life, job)
+	s.loop.At(now.Add(took), s.life, job)
 	if s.Begun != nil {
 		s.Begun(now, job)
 	}
