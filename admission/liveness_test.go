@@ -16,7 +16,7 @@ import (
 // lasts from 3 s to 8 s; limittest has the longer ones.
 func TestLiveness(t *testing.T) {
 	if raceDetector {
-		t.Skip("a single-threaded simulation has no races, and takes long under the race detector")
+		t.Skip("a single-threaded simulation has no races, and takes long under the race detector: go test without -race runs it")
 	}
 	const s = time.Second
 	steady := func(of float64) []limittest.Load { return []limittest.Load{{For: 18 * s, Of: of}} }

@@ -92,7 +92,7 @@ func TestProbes(t *testing.T) {
 // few may take so long that all behind them are late.
 func TestGhostsAreBounded(t *testing.T) {
 	if raceDetector {
-		t.Skip("a single-threaded simulation has no races, and takes long under the race detector")
+		t.Skip("a single-threaded simulation has no races, and takes long under the race detector: go test without -race runs it")
 	}
 	const workers = 8
 	for _, c := range []struct {

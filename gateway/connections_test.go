@@ -18,7 +18,7 @@ func TestIdleConnections(t *testing.T) {
 	const idle = 8000
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		t.Skip("the limit on open files is not known:", err)
+		t.Skip("needs a system that tells its limit on open files (getrlimit), such as Linux:", err)
 	}
 	if limit.Cur < limit.Max {
 		limit.Cur = limit.Max
@@ -27,11 +27,11 @@ func TestIdleConnections(t *testing.T) {
 		}
 	}
 	if limit.Cur < 2*idle+500 {
-		t.Skipf("both ends of %d connections take more files than the %d that may be open", idle, limit.Cur)
+		t.Skipf("needs %d open files for both ends of %d connections, and may have %d: ulimit -n %d, as root if the hard limit is lower", 2*idle+500, idle, limit.Cur, 2*idle+500)
 	}
 	r := serve(t, config(backend(t, discard)))
 	if most := r.State().Front.MaxConnections; most <= idle {
-		t.Skipf("of %d open files the gateway leaves its clients %d", limit.Cur, most)
+		t.Skipf("needs a gateway with more than %d connections, and of %d open files it leaves its clients %d: raise ulimit -n", idle, limit.Cur, most)
 	}
 	goroutines := runtime.NumGoroutine()
 	address := r.Addr().String()

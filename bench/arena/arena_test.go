@@ -23,7 +23,7 @@ var (
 // TestArena runs everybody on everything: see "make arena".
 func TestArena(t *testing.T) {
 	if *outFile == "" {
-		t.Skip("it takes many minutes: make arena")
+		t.Skip("needs 10 to 20 minutes and a file to write to (-out): make arena")
 	}
 	wanted := regexp.MustCompile(*only)
 	res := &lab.Results{

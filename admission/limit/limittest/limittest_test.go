@@ -17,7 +17,7 @@ func TestDefault(t *testing.T) {
 func skipUnderRace(t *testing.T) {
 	t.Helper()
 	if raceDetector {
-		t.Skip("a single-threaded simulation has no races, and takes long under the race detector")
+		t.Skip("a single-threaded simulation has no races, and takes long under the race detector: go test without -race runs it")
 	}
 }
 
