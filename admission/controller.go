@@ -161,8 +161,15 @@ func (c *Controller) leave(t Ticket) bool {
 	return left
 }
 
-// settle hands out decisions and arms the timer. The lock is held.
+// settle hands out decisions and arms the timer, where there are any and it is
+// needed. The lock is held.
 func (c *Controller) settle() {
+	if c.core.pressed || len(c.core.settled) > 0 {
+		c.settleAll()
+	}
+}
+
+func (c *Controller) settleAll() {
 	for {
 		d, ok := c.core.Settled()
 		if !ok {

@@ -48,7 +48,7 @@ type Core struct {
 	taken   int // of settled, already handed out
 
 	sojourn sketch
-	pressed bool // a pool may be pressed; false is certain
+	pressed bool // a pool may be pressed, or nothing has begun; false is certain
 	little  littleMeter
 	memory  memory
 	total   totals
@@ -125,7 +125,7 @@ type slot struct {
 
 // NewCore returns an idle core. It panics if cfg is not valid.
 func NewCore(cfg Config) *Core {
-	c := &Core{free: -1, rng: rand.New(rand.NewPCG(cfg.Seed, 0x70656e73746f636b))}
+	c := &Core{free: -1, now: mono.Distant, pressed: true, rng: rand.New(rand.NewPCG(cfg.Seed, 0x70656e73746f636b))}
 	c.memory.base = c.rng.Uint64() >> 12
 	if err := c.configure(cfg); err != nil {
 		panic(err)
@@ -388,8 +388,7 @@ func (c *Core) Step(now mono.Time) {
 	now = c.advance(now)
 	for i := range c.gates {
 		if g := &c.gates[i]; g.stepper != nil {
-			g.stepper.Step(now)
-			g.setLimit()
+			g.step(now)
 			c.pullGate(now, g)
 		}
 	}
@@ -398,13 +397,17 @@ func (c *Core) Step(now mono.Time) {
 // Next is the instant at which Step must be called even if nothing else
 // happens.
 func (c *Core) Next() (mono.Time, bool) {
-	at := mono.Never
-	if c.pressed {
-		at = c.nextOfPools()
+	if !c.pressed {
+		return mono.Never, false // nobody waits to see what time alone would change
 	}
+	return c.nextOfAll()
+}
+
+// nextOfAll is Next where a pool may be pressed.
+func (c *Core) nextOfAll() (mono.Time, bool) {
+	at := c.nextOfPools()
 	for i := range c.gates {
-		g := &c.gates[i]
-		if g.inFlight > 0 || g.shut {
+		if g := &c.gates[i]; g.inFlight > 0 || g.shut {
 			at = min(at, g.next(c.waitsFor(g)))
 		}
 	}
@@ -443,20 +446,20 @@ func (c *Core) Settled() (Decision, bool) {
 
 // advance brings the core to now and returns the instant to use.
 func (c *Core) advance(now mono.Time) mono.Time {
-	if now < c.tickAt && now >= c.now && !c.pressed && c.begun {
-		c.now = now // nothing is due
-		return now
+	if c.pressed || now < c.now || now >= c.tickAt {
+		now = c.settleDue(now)
 	}
-	return c.settleUntil(now)
+	c.now = now
+	return now
 }
 
-// settleUntil is advance where something may be due.
-func (c *Core) settleUntil(now mono.Time) mono.Time {
+// settleDue is advance where something may be due.
+func (c *Core) settleDue(now mono.Time) mono.Time {
+	now = max(c.now, now)
+	c.now = now
 	if !c.begun {
 		c.begin(now)
 	}
-	c.now = max(c.now, now)
-	now = c.now
 	if c.total.waiting > 0 {
 		for _, p := range c.pools {
 			c.expire(now, p)
@@ -478,7 +481,7 @@ func (c *Core) settleUntil(now mono.Time) mono.Time {
 
 // begin sets the instants that cannot be known before the first event.
 func (c *Core) begin(now mono.Time) {
-	c.begun, c.now, c.tickAt = true, now, now.Add(Tick)
+	c.begun, c.pressed, c.tickAt = true, false, now.Add(Tick)
 	c.little.at, c.little.decayed = now, now
 	for _, p := range c.pools {
 		p.marked, p.explored, p.credited = now, now, now
@@ -551,12 +554,17 @@ func (c *Core) pullGate(now mono.Time, g *gate) {
 
 // pick returns an open gate for work of the given cost, or -1.
 func (c *Core) pick(p *pool, now mono.Time, cost int) int {
-	if len(p.gates) == 1 {
-		if c.gates[p.gates[0]].open(now, cost) {
-			return int(p.gates[0])
-		}
-		return -1
+	if len(p.gates) > 1 {
+		return c.pickOfTwo(p, now, cost)
 	}
+	if len(p.gates) == 1 && c.gates[p.gates[0]].open(now, cost) {
+		return int(p.gates[0])
+	}
+	return -1
+}
+
+// pickOfTwo is pick where there is a choice.
+func (c *Core) pickOfTwo(p *pool, now mono.Time, cost int) int {
 	k := balance.PowerOfTwo(c.rng.Uint64(), len(p.gates), func(k int) (float64, bool) {
 		g := &c.gates[p.gates[k]]
 		return g.load(), g.open(now, cost)

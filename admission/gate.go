@@ -60,14 +60,27 @@ func (g *gate) setLaw(law limit.Law) {
 
 // setLimit takes over the law's limit.
 func (g *gate) setLimit() {
-	limit := g.law.Limit()
-	if limit == g.limit {
-		return
+	if limit := g.law.Limit(); limit != g.limit {
+		g.moveTo(limit)
 	}
+}
+
+// moveTo is kept apart, so that asking costs no call.
+//
+//go:noinline
+func (g *gate) moveTo(limit float64) {
 	g.limit = limit
 	g.slots = max(1, int(math.Round(min(limit, math.MaxInt32))))
 	if limit >= 1 {
 		g.shut = false
+	}
+}
+
+// step applies the passage of time to the law.
+func (g *gate) step(now mono.Time) {
+	if g.stepper != nil {
+		g.stepper.Step(now)
+		g.setLimit()
 	}
 }
 
@@ -76,13 +89,19 @@ func (g *gate) load() float64 { return float64(g.inFlight) / max(g.limit, 1e-3) 
 
 // open reports whether work of the given cost may start now.
 func (g *gate) open(now mono.Time, cost int) bool {
+	if g.inFlight+cost <= g.slots && !g.shut && !g.removed {
+		return true
+	}
+	return g.opens(now)
+}
+
+// opens is open where there is no room, or the gate is shut.
+func (g *gate) opens(now mono.Time) bool {
 	switch {
 	case g.removed:
 		return false
 	case g.inFlight == 0:
 		return !g.shut || now >= g.shutUntil
-	case g.inFlight+cost <= g.slots:
-		return true
 	}
 	return g.starved() && now >= g.probeDue(now)
 }
@@ -104,7 +123,7 @@ func (g *gate) probeDue(now mono.Time) mono.Time {
 }
 
 func (g *gate) start(now mono.Time, cost int) {
-	if g.inFlight > 0 && g.inFlight+cost > g.slots && g.probeWait > 0 {
+	if g.probeWait > 0 && g.inFlight > 0 && g.inFlight+cost > g.slots {
 		// This is a probe: until it is answered, the next waits twice as long.
 		g.probeWait = min(2*g.probeWait, probeMost)
 		g.probeAt = now.Add(g.probeWait)
@@ -113,7 +132,6 @@ func (g *gate) start(now mono.Time, cost int) {
 	g.admitted++
 	if g.starter != nil {
 		g.starter.Start(now, g.inFlight)
-		g.setLimit()
 	}
 }
 
@@ -131,12 +149,8 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 		g.dropped++
 	case penstock.Ignored:
 	}
-	var budget time.Duration
-	if s.hasDeadline {
-		budget = s.deadline.Sub(s.started)
-	}
 	g.law.Observe(now, limit.Sample{
-		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late, Budget: budget,
+		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late,
 	})
 	g.setLimit()
 }
@@ -144,12 +158,15 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 // end frees the slots of a unit that ran for took.
 func (g *gate) end(now mono.Time, cost int, took time.Duration) {
 	g.inFlight -= cost
-	if g.limit < 1 {
-		g.shut = true
-		g.shutUntil = now.Add(seconds(took.Seconds() * (1/max(g.limit, 1e-6) - 1)))
-		return
+	g.shut = g.limit < 1
+	if g.shut {
+		g.rest(now, took)
 	}
-	g.shut = false
+}
+
+// rest keeps the gate shut for as long as a limit below 1 means.
+func (g *gate) rest(now mono.Time, took time.Duration) {
+	g.shutUntil = now.Add(seconds(took.Seconds() * (1/max(g.limit, 1e-6) - 1)))
 }
 
 // next is when the gate may change by time alone; waiting says whether anything

@@ -326,6 +326,7 @@ func (c *Core) tick(now mono.Time) {
 	for i := range c.gates {
 		g := &c.gates[i]
 		g.service.turn(now)
+		g.step(now)
 		if g.dirty {
 			g.recent, g.dirty = g.service.summary(), false
 		}

@@ -13,7 +13,7 @@ import (
 // change of service time is forgotten within two turns.
 type sketch struct {
 	halves  [2]half
-	current int
+	current uint8     // 0 or 1
 	turned  mono.Time // when the current half began
 	begun   bool
 }
@@ -32,18 +32,12 @@ const (
 	sketchTurnMost = 5 * time.Second        // but never lasts longer than this
 )
 
-// bucketOf returns the bucket of d: the position of its leading bit, and the
-// four bits after it.
+// bucketOf returns the bucket of d: the position of its leading bit, and the four
+// bits after it.
 func bucketOf(d time.Duration) int {
-	n := uint64(max(d, 1))
-	exp := bits.Len64(n) - 1
-	var frac uint64
-	if exp >= 4 {
-		frac = n >> (exp - 4) & 15
-	} else {
-		frac = n << (4 - exp) & 15
-	}
-	return min(exp*16+int(frac), sketchBuckets-1)
+	n := uint64(max(1, min(d, sketchMost))) << 4
+	exp := bits.Len64(n) - 5
+	return exp*16 + int(n>>exp&15)
 }
 
 // bucketTop returns the upper end of a bucket.
@@ -54,7 +48,7 @@ func bucketTop(b int) time.Duration {
 
 func (s *sketch) add(d time.Duration) {
 	d = min(max(d, 0), sketchMost)
-	h := &s.halves[s.current]
+	h := &s.halves[s.current&1]
 	h.counts[bucketOf(d)]++
 	h.total++
 	h.sum += d

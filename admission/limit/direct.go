@@ -52,13 +52,12 @@ type direct struct {
 	why     string
 }
 
-// Start tells the law, and looks if it is time.
+// Start tells the law.
 func (d *direct) Start(now mono.Time, inFlight int) {
 	d.peak = max(d.peak, inFlight)
 	if d.starter != nil {
 		d.starter.Start(now, inFlight)
 	}
-	d.look(now)
 }
 
 // Observe tells the law, and looks if it is time.

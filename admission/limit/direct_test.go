@@ -54,10 +54,12 @@ func TestDirect(t *testing.T) {
 	for range 100 {
 		now = now.Add(10 * ms)
 		law.(limit.Starter).Start(now, 50)
+		law.(limit.Stepper).Step(now)
 	}
 	load = 1
 	now = now.Add(10 * ms)
 	law.(limit.Starter).Start(now, 50)
+	law.(limit.Stepper).Step(now)
 	if law.Limit() != 20 || law.Explain() != "fixed at 20 by configuration" {
 		t.Errorf("limit %g: %s", law.Limit(), law.Explain())
 	}

@@ -40,6 +40,7 @@ type Law interface {
 // A Starter is a Law that is also told of every start.
 type Starter interface {
 	// Start reports that work entered the gate; inFlight counts its slots too.
+	// It does not move the limit.
 	Start(now mono.Time, inFlight int)
 }
 
@@ -61,7 +62,4 @@ type Sample struct {
 	// passed or the caller had left. Its Outcome is then Dropped, or Ignored
 	// where the work had spent its time before it entered the gate.
 	Late bool
-	// Budget is how much time the work had from its start until its deadline.
-	// 0 means that it had no deadline.
-	Budget time.Duration
 }

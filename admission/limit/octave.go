@@ -30,7 +30,7 @@ const (
 	windowsKept      = 6
 	dipPatience      = 8    // a dip is given up when nothing has filled it for so many reply times
 	sameLevelRatio   = 1.25 // levels within this factor are one level
-	timeScaleSamples = 1.0 / 16
+	timeScaleSamples = 16
 )
 
 // octave is the law that infers: see [Default].
@@ -125,9 +125,6 @@ func (o *octave) Limit() float64 { return o.w.level }
 func (o *octave) Start(now mono.Time, inFlight int) {
 	o.now = now
 	w := &o.w
-	if w.kind == dipKind {
-		o.giveUpDip(now)
-	}
 	if w.full || inFlight < w.fill {
 		return
 	}
@@ -156,7 +153,7 @@ func (o *octave) Observe(now mono.Time, s *Sample) {
 		if o.meanFor == 0 {
 			o.meanFor = took
 		}
-		o.meanFor += time.Duration(timeScaleSamples * float64(took-o.meanFor))
+		o.meanFor += (took - o.meanFor) / timeScaleSamples
 	}
 	if o.w.has(s) {
 		o.count(s, took)

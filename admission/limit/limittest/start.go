@@ -28,7 +28,7 @@ const (
 func (s start) lead(law limit.Law, t Trial) limit.Law {
 	switch s {
 	case sunk:
-		past(law, sunkFor, sunkReply, limit.Sample{Outcome: penstock.Dropped, Late: true, Budget: sunkReply - 1}, func() bool { return false })
+		past(law, sunkFor, sunkReply, limit.Sample{Outcome: penstock.Dropped, Late: true}, func() bool { return false })
 	case raised:
 		mean := t.Service.Mean()
 		past(law, raisedFor*mean, mean, limit.Sample{Outcome: penstock.OK, HasDelay: t.Reports}, func() bool { return law.Limit() >= raisedTo })
