@@ -356,7 +356,7 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	g := &c.gates[s.gate]
 	switch {
 	case s.state == slotZombie:
-		g.zombies -= int(s.cost)
+		g.bury(int(s.cost))
 		c.total.zombies -= int(s.cost)
 		if o == penstock.OK {
 			if !s.answered {
@@ -622,7 +622,7 @@ func (c *Core) start(now mono.Time, i int32, gateIndex int) {
 		s.pool.floor.Started(s.rank, float64(s.cost))
 	}
 	g.start(now, int(s.cost))
-	s.inFlightAtStart = int32(g.inFlight)
+	s.inFlightAtStart = int32(g.seen())
 }
 
 // sample tells the gate how a unit went, and whether it came too late.

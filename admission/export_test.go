@@ -27,6 +27,16 @@ func (c *Core) Stuck() string {
 // Slots returns how many slots the limit of a gate means now.
 func (c *Core) Slots(gate int) int { return c.gates[gate].slots }
 
+// InFlight returns how many slots of the named gate are taken.
+func (c *Core) InFlight(gate string) int {
+	for i := range c.gates {
+		if c.gates[i].name == gate {
+			return c.gates[i].inFlight
+		}
+	}
+	return 0
+}
+
 // The bounds that tests name.
 const (
 	RoomLength = roomLength

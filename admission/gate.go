@@ -38,6 +38,12 @@ type gate struct {
 	// while the gate is not starved by them.
 	probeWait time.Duration
 	probeAt   mono.Time
+	// beside is how much live work may run beside zombies that hold all slots: they
+	// may be stuck where they are in nobody's way. Each answer to work that was sent
+	// behind them adds its cost, so it doubles with a round trip, and what comes too
+	// late or is refused ends it.
+	beside   int
+	besideOf mono.Time // when that ended last
 
 	service sketch
 	recent  summary // of service, as of the last tick
@@ -92,16 +98,19 @@ func (g *gate) open(now mono.Time, cost int) bool {
 	if g.inFlight+cost <= g.slots && !g.shut && !g.removed {
 		return true
 	}
-	return g.opens(now)
+	return g.opens(now, cost)
 }
 
 // opens is open where there is no room, or the gate is shut.
-func (g *gate) opens(now mono.Time) bool {
+func (g *gate) opens(now mono.Time, cost int) bool {
 	switch {
 	case g.removed:
 		return false
 	case g.inFlight == 0:
 		return !g.shut || now >= g.shutUntil
+	}
+	if g.inFlight-g.zombies+cost <= min(g.beside, g.slots) {
+		return true
 	}
 	return g.starved() && now >= g.probeDue(now)
 }
@@ -131,8 +140,18 @@ func (g *gate) start(now mono.Time, cost int) {
 	g.inFlight += cost
 	g.admitted++
 	if g.starter != nil {
-		g.starter.Start(now, g.inFlight)
+		g.starter.Start(now, g.seen())
 	}
+}
+
+// seen is the work in flight as the law sees it. Zombies that hold more than the
+// limit do not count: whatever a law tries, they stay, and it would compare like
+// with like for ever.
+func (g *gate) seen() int {
+	if g.zombies == 0 {
+		return g.inFlight
+	}
+	return max(g.inFlight-g.zombies, min(g.inFlight, g.slots))
 }
 
 // sample tells the law and the sketch how one unit went.
@@ -145,14 +164,25 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 	case penstock.OK:
 		g.good++
 		g.probeWait = 0
+		if g.zombies > 0 && s.started >= g.besideOf {
+			g.beside = min(g.beside, g.slots) + int(s.cost)
+		}
 	case penstock.Dropped:
 		g.dropped++
+		g.beside, g.besideOf = 0, now
 	case penstock.Ignored:
 	}
 	g.law.Observe(now, limit.Sample{
 		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late,
 	})
 	g.setLimit()
+}
+
+// bury takes zombies off the books.
+func (g *gate) bury(cost int) {
+	if g.zombies -= cost; g.zombies == 0 {
+		g.beside = 0
+	}
 }
 
 // end frees the slots of a unit that ran for took.

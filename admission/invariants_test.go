@@ -34,6 +34,7 @@ type gateBooks struct {
 	configured bool
 	inFlight   int
 	zombies    int
+	answers    int // to live work, in slots, since there are zombies and none was a refusal
 	probedAt   mono.Time
 	probed     bool
 }
@@ -158,6 +159,7 @@ func (l *ledger) adopt(cfg admission.Config) {
 		b.configured = true
 		if g.Limit != nil {
 			b.law = g.Limit.(*watched)
+			b.law.inFlight = func() int { return l.core.InFlight(g.Name) }
 		}
 	}
 	old := l.routes
@@ -337,10 +339,18 @@ func (l *ledger) countStarts() {
 		for _, s := range g.law.starts {
 			cost := s.inFlight - g.inFlight
 			live := g.inFlight - g.zombies
+			seen := s.inFlight
+			if g.zombies > 0 {
+				seen = max(live+cost, min(seen, s.slots))
+			}
+			if s.seen != seen {
+				l.Fatalf("gate %q: its law was told of %d in flight, want %d: it holds %d, %d of them zombies, and the limit is %d", name, s.seen, seen, s.inFlight, g.zombies, s.slots)
+			}
 			switch {
 			case cost < 1:
 				l.Fatalf("gate %q: %d in flight after a start, %d before", name, s.inFlight, g.inFlight)
 			case l.observe, g.inFlight == 0, s.inFlight <= s.slots:
+			case g.zombies > 0 && live+cost <= g.answers:
 			case g.zombies == 0 || live*4 >= s.slots:
 				l.Fatalf("gate %q: %d in flight, %d of them zombies, and %d more were let in; the limit is %d", name, g.inFlight, g.zombies, cost, s.slots)
 			case g.probed && s.at.Sub(g.probedAt) < 10*time.Millisecond:
@@ -408,7 +418,7 @@ func (l *ledger) abandon(t *rapid.T) {
 	if !u.zombie {
 		u.zombie = true
 		l.gates[u.gate].zombies += u.work.Slots()
-		l.sampleOnce(u)
+		l.sampleOnce(u, penstock.Ignored) // dropped or not: it depends on its deadline
 	}
 	l.settle()
 }
@@ -416,18 +426,27 @@ func (l *ledger) abandon(t *rapid.T) {
 func (l *ledger) answer(t *rapid.T) {
 	u := l.pick(t, true)
 	now := l.pass()
-	if l.core.Answered(now, u.ticket, l.drawOutcome()) == u.answered {
+	o := l.drawOutcome()
+	if l.core.Answered(now, u.ticket, o) == u.answered {
 		l.Fatalf("Answered of work of which answered is %v", u.answered)
 	}
-	l.sampleOnce(u)
+	l.sampleOnce(u, o)
 	l.forgetProbe(u)
 	l.settle()
 }
 
-func (l *ledger) sampleOnce(u *unit) {
-	if !u.answered {
-		u.answered = true
-		l.sampled++
+func (l *ledger) sampleOnce(u *unit, o penstock.Outcome) {
+	if u.answered {
+		return
+	}
+	u.answered = true
+	l.sampled++
+	switch g := l.gates[u.gate]; {
+	case g.zombies == 0:
+	case o == penstock.OK:
+		g.answers += u.work.Slots()
+	case o == penstock.Dropped && !u.work.HasDeadline:
+		g.answers = 0
 	}
 }
 
@@ -445,14 +464,17 @@ func (l *ledger) done(t *rapid.T) {
 	g := l.gates[u.gate]
 	l.core.Stats(now)
 	l.settle()
-	if !l.core.Done(now, u.ticket, l.drawOutcome()) {
+	o := l.drawOutcome()
+	if !l.core.Done(now, u.ticket, o) {
 		l.Fatalf("Done of running work is refused")
 	}
+	l.sampleOnce(u, o)
 	g.inFlight -= u.work.Slots()
 	if u.zombie {
-		g.zombies -= u.work.Slots()
+		if g.zombies -= u.work.Slots(); g.zombies == 0 {
+			g.answers = 0
+		}
 	}
-	l.sampleOnce(u)
 	l.forgetProbe(u)
 	l.end(u)
 	l.settle()

@@ -14,6 +14,7 @@ import (
 type start struct {
 	at       mono.Time
 	inFlight int // its own slots included
+	seen     int // the same, as the law was told
 	slots    int // what the limit meant just before
 }
 
@@ -21,14 +22,19 @@ type start struct {
 type watched struct {
 	limit.Law
 
-	starts []start
+	inFlight func() int // what the gate holds, where the law is told less
+	starts   []start
 }
 
 func watch(law limit.Law) *watched { return &watched{Law: law} }
 
 func (w *watched) Start(now mono.Time, inFlight int) {
 	slots := max(1, int(math.Round(min(w.Limit(), math.MaxInt32))))
-	w.starts = append(w.starts, start{now, inFlight, slots})
+	holds := inFlight
+	if w.inFlight != nil {
+		holds = w.inFlight()
+	}
+	w.starts = append(w.starts, start{now, holds, inFlight, slots})
 	if s, ok := w.Law.(limit.Starter); ok {
 		s.Start(now, inFlight)
 	}

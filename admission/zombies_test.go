@@ -117,3 +117,47 @@ func TestGhostsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Zombies that are stuck where they are in nobody's way do not keep a gate shut:
+// what is answered beside them lets in more, as many again with each round trip,
+// and one late or refused reply ends that.
+func TestLiveWorkBesideZombies(t *testing.T) {
+	const slots = 4
+	c := admission.NewCore(admission.Config{Limit: limit.Fixed(slots), Routes: []admission.Route{{WaitFor: -1}}})
+	for range slots {
+		c.Abandon(1, mustAdmit(t, c, 0, 0, penstock.Work{}))
+	}
+	// round offers more than enough at once, and ends what got in.
+	round := func(now mono.Time, o penstock.Outcome) int {
+		var in []admission.Ticket
+		for range 3 * slots {
+			if d := c.Offer(now, 0, penstock.Work{}); d.State == admission.Admitted {
+				in = append(in, d.Ticket)
+			}
+		}
+		for _, p := range in {
+			c.Done(now.Add(time.Millisecond), p, o)
+		}
+		return len(in)
+	}
+	c.Offer(ms, 0, penstock.Work{}) // the wait for a probe begins
+	for i, step := range []struct {
+		after time.Duration
+		o     penstock.Outcome
+		want  int
+	}{
+		{5 * time.Millisecond, penstock.OK, 0}, // too early for a probe
+		{15 * time.Millisecond, penstock.OK, 1},
+		{20 * time.Millisecond, penstock.OK, 1},
+		{25 * time.Millisecond, penstock.OK, 2},
+		{30 * time.Millisecond, penstock.OK, slots},
+		{35 * time.Millisecond, penstock.OK, slots}, // never more than the limit
+		{40 * time.Millisecond, penstock.Dropped, slots},
+		{45 * time.Millisecond, penstock.OK, 0}, // a probe is needed again
+		{70 * time.Millisecond, penstock.OK, 1},
+	} {
+		if got := round(ms.Add(step.after), step.o); got != step.want {
+			t.Errorf("step %d: %d got in beside the zombies, want %d", i, got, step.want)
+		}
+	}
+}
