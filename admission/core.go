@@ -211,6 +211,9 @@ func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (unt
 	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
 		bound = p.passing() // what stands is beneath it, and not in its way
 	}
+	if longest, ok := p.patientFor(); ok && r.waitFor == 0 && !w.HasDeadline {
+		bound = min(bound, longest)
+	}
 	until = now.Add(bound)
 	why = penstock.ReasonSojourn
 	if w.HasDeadline {
@@ -287,11 +290,14 @@ func (c *Core) Leave(now mono.Time, t Ticket) bool {
 	if s == nil || s.state != slotWaiting {
 		return false
 	}
-	s.pool.mark(now)
-	s.pool.room.Remove(s.handle)
+	p := s.pool
+	p.mark(now)
+	if !s.hasDeadline {
+		p.patience.leave(now.Sub(s.arrived))
+	}
+	p.room.Remove(s.handle)
 	c.total.waiting--
 	c.total.left++
-	p := s.pool
 	c.release(t.slot)
 	c.pull(now, p) // what it stood in front of may fit
 	return true
@@ -334,6 +340,9 @@ func (c *Core) Abandon(now mono.Time, t Ticket) bool {
 	}
 	if !s.sampled {
 		c.sampleLate(now, s)
+	}
+	if !s.hasDeadline {
+		s.pool.patience.leave(now.Sub(s.arrived))
 	}
 	s.state = slotZombie
 	c.gates[s.gate].zombies += int(s.cost)
@@ -635,6 +644,9 @@ func (c *Core) sample(now mono.Time, s *slot, o penstock.Outcome) {
 		return
 	}
 	s.sampled = true
+	if !s.hasDeadline {
+		s.pool.patience.stay(now.Sub(s.arrived))
+	}
 	switch o {
 	case penstock.OK:
 		c.total.good++

@@ -60,7 +60,8 @@ type pool struct {
 	standing float64   // moving share of time that something waits
 	stands   bool
 	lateness float64 // moving share of late replies
-	lifo     bool    // what waits longest does not go first: its number says nothing
+	patience patience
+	lifo     bool // what waits longest does not go first: its number says nothing
 
 	service  summary       // over its gates, as of the last tick
 	perSlot  float64       // slots' worth of work finished per second at the limit
@@ -137,6 +138,13 @@ func (p *pool) latestStart(now, deadline mono.Time) mono.Time {
 	return deadline.Add(-min(p.service.P90, time.Duration(serviceShare*float64(left))))
 }
 
+// patientFor is how long work without a deadline may wait, as far as its callers'
+// patience is known: they would probably leave before the end of a longer one.
+func (p *pool) patientFor() (time.Duration, bool) {
+	age := p.patience.age
+	return age - min(p.service.P90, time.Duration(serviceShare*float64(age))), p.patience.known
+}
+
 // waitBehind estimates the wait behind work that costs ahead slots.
 func (p *pool) waitBehind(ahead int) time.Duration {
 	if ahead == 0 || p.perSlot <= 0 {
@@ -192,6 +200,7 @@ func (p *pool) level(now mono.Time) float64 {
 // tick takes stock of one pool: what stands, what is refused, what to tell.
 func (c *Core) tickPool(now mono.Time, p *pool, since time.Duration) {
 	p.mark(now)
+	p.patience.tick()
 	c.collect(p)
 	p.refusing = p.refusals > 0
 	p.service, p.perSlot, p.inFlight, p.limit = summary{}, 0, 0, 0
