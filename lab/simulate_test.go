@@ -136,8 +136,9 @@ func TestLibrary(t *testing.T) {
 	names := lab.Library()
 	for _, name := range []string{
 		"bucket-brigade", "cache-loss", "circuit-breaker", "circuit-breaker-widens", "cleanup-trap", "codel", "cost-less",
-		"domino", "domino-three", "fail-fast", "hard-limits-break", "push-pull", "rate-vs-backpressure", "refresh-storm",
-		"retry-storm", "shed-low-priority", "small-buffers", "spike-dos", "tcp", "water-pipe",
+		"domino", "domino-three", "fail-fast", "hard-limits-break", "one-budget", "partial-results", "push-pull",
+		"rate-vs-backpressure", "refresh-storm", "retry-storm", "shed-low-priority", "small-buffers", "spike-dos", "tcp",
+		"throttle", "thundering-herd", "water-pipe",
 	} {
 		if !slices.Contains(names, name) {
 			t.Errorf("there is no scenario %s", name)
