@@ -26,6 +26,10 @@ func operations() map[string]func() {
 	load := string(pressure.AppendLoad(nil, sample))
 	var s pressure.Spreader
 	var m pressure.Meter
+	var n pressure.News
+	raw := pressure.AppendLoadBinary(nil, sample)
+	book := pressure.NewBook[int](10)
+	book.Of("stock:8080", "/items", func() *int { return new(int) })
 	var now mono.Time
 	return map[string]func(){
 		"append=header":   func() { buf = pressure.AppendHeader(buf[:0], sample.Signal) },
@@ -39,6 +43,15 @@ func operations() map[string]func() {
 		"parse=deadline":  func() { pressure.ParseDeadline("250") },
 		"parse=envoy":     func() { pressure.ParseEnvoyTimeout("250") },
 		"parse=grpc":      func() { pressure.ParseGRPCTimeout("250m") },
+		"append=binary":   func() { buf = pressure.AppendLoadBinary(buf[:0], sample) },
+		"append=timeout":  func() { buf = pressure.AppendGRPCTimeout(buf[:0], 250*ms) },
+		"append=quota":    func() { buf = pressure.AppendQuota(buf[:0], pressure.Quota{Policy: "default", Remaining: 5}) },
+		"parse=binary":    func() { pressure.ParseLoadBinary(raw) },
+		"parse=pushback":  func() { pressure.ParsePushback("250") },
+		"parse=quota":     func() { pressure.ParseQuota(`"default";r=5;t=1`) },
+		"news":            func() { now = now.Add(ms); n.Hear(now, sample.Signal); n.At(now) },
+		"book":            func() { book.Of("stock:8080", "/items", nil) },
+		"merge":           func() { pressure.Merge(sample.Signal, pressure.Signal{Level: 1}) },
 		"spread":          func() { now = now.Add(ms); s.Next(now, 1000, 3) },
 		"meter":           func() { now = now.Add(ms); m.Count(now, false); m.Rates(now) },
 		"cohort":          func() { sink = pressure.CohortOf(uint64(now), 42, now); now = now.Add(time.Second) },

@@ -60,11 +60,11 @@ func AppendLoad(dst []byte, l Load) []byte {
 }
 
 // ParseLoad reads a value of the field endpoint-load-metrics in its TEXT form
-// (name=value or name:value, with commas between) or its JSON form. Metrics
-// that it does not know are skipped; values are clamped. It reports false for a
-// field that is malformed, states one of our metrics twice, or states neither
-// the level nor one of penstock's own metrics; and for the BIN form, which it
-// does not read.
+// (name=value or name:value, with commas between), its JSON form, or its BIN
+// form (see [ParseLoadBinary]). Metrics that it does not know are skipped; values
+// are clamped. It reports false for a field that is malformed, in text states
+// one of our metrics twice, or states neither the level nor one of penstock's
+// own metrics.
 func ParseLoad(field string) (Load, bool) {
 	if len(field) > MaxLoadBytes {
 		return Load{}, false
@@ -74,6 +74,9 @@ func ParseLoad(field string) (Load, bool) {
 	}
 	if report, ok := strings.CutPrefix(field, "JSON "); ok {
 		return parseLoadJSON(report)
+	}
+	if report, ok := strings.CutPrefix(field, "BIN "); ok {
+		return parseLoadBase64(report)
 	}
 	return Load{}, false
 }

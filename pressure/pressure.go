@@ -3,16 +3,22 @@
 // back; and who asks, how much it matters and how long there is.
 //
 // A [Signal] travels back to the caller as the response field Penstock-Pressure
-// ([AppendHeader], [Parse]) and inside ORCA's endpoint-load-metrics
-// ([AppendLoad], [ParseLoad]). What is known of work travels forth as
-// Penstock-Work ([AppendWork], [ParseWork]), or in W3C baggage
-// ([ParseBaggage]), and its remaining time as Penstock-Deadline
-// ([AppendDeadline], [ParseDeadline]).
+// ([AppendHeader], [Parse]) and inside ORCA's endpoint-load-metrics, in text or,
+// for gRPC, in binary ([AppendLoad], [AppendLoadBinary], [ParseLoad],
+// [ParseLoadBinary]). What is known of work travels forth as Penstock-Work
+// ([AppendWork], [ParseWork]), or in W3C baggage ([ParseBaggage]), and its
+// remaining time as Penstock-Deadline ([AppendDeadline], [ParseDeadline]) or
+// grpc-timeout. A refusal says when to come back in Retry-After
+// ([ParseRetryAfter]) or grpc-retry-pushback-ms ([ParsePushback]); what is left
+// of a quota travels as RateLimit ([AppendQuota], [ParseQuota]).
+//
+// A caller keeps what it hears as [News], for a bounded number of callees and
+// routes in a [Book], and tells its own callers the [Merge] of that with its own.
 //
 // Readers trust nobody. Input is bounded in bytes and in members; a malformed
 // field is ignored wholly; values outside their range are moved to its nearest
-// end. Nothing in this package panics, and only the JSON form of ORCA
-// allocates.
+// end. Nothing that reads panics, and only ORCA's JSON and base64
+// forms, and a quota's name with escapes, allocate.
 //
 // [Spreader] says when refused work should come back, so that it comes back
 // spread. [Meter] measures the finished work per second that ORCA reports.
