@@ -35,6 +35,10 @@ const (
 // A Pricer turns what was offered and what was finished into a price. The zero
 // Pricer is ready to use and admits everything.
 type Pricer struct {
+	// Pass is how much work passes the price for each that finishes: positive; 0
+	// means 2, for a price in front of a room. It counts from the next Step.
+	Pass float64
+
 	// offered counts by rank. New counts weigh more in place of old ones less, so
 	// that a step need not touch them all.
 	offered  [penstock.MaxRank + 1]float64
@@ -75,7 +79,11 @@ func (p *Pricer) Step(now mono.Time, refusing bool) penstock.Price {
 	p.at = now
 	p.price = 0
 	if refusing {
-		p.price = p.cut(overcommit * p.finished)
+		pass := p.Pass
+		if pass == 0 {
+			pass = overcommit
+		}
+		p.price = p.cut(pass * p.finished)
 	}
 	return p.price
 }

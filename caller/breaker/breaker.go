@@ -1,9 +1,19 @@
 // Package breaker is a circuit breaker: it stops asking a callee that mostly
 // fails or is mostly slow, and probes it from time to time.
 //
-// A breaker is all or nothing. Where only a part of a callee is sick (one shard,
-// one route), it refuses the well part too and so widens the outage: prefer the
-// callee's own admission control, and use one breaker per part.
+// A breaker is all or nothing, and that makes things worse in three cases:
+//
+//   - Only a part of the callee is sick (one shard, one route): the well part is
+//     refused too, and the outage widens. Use one breaker per part.
+//   - The callee is overloaded and not sick: half of its capacity is good work,
+//     and an open breaker refuses all of it; when it closes, everybody is back at
+//     once. A price refuses the surplus alone. Do not report refusals as
+//     failures.
+//   - Slow calls count as failed, and everything is a little slow: a service that
+//     answers in 1.1 s what it should in 1 s is shut off.
+//
+// It is right for a callee that hangs or fails and says nothing of it: what is
+// saved then is the caller's own threads, connections and time.
 //
 // Source of the pattern: M. Nygard, "Release It!", 2007; slow calls counted as
 // failures follow resilience4j's documentation.
@@ -127,6 +137,17 @@ func (b *Breaker) Report(now mono.Time, failed bool, took time.Duration) {
 			b.state, b.calls, b.failed, b.spells = Closed, 0, 0, 0
 		}
 	default: // a call from before it opened: known already
+	}
+}
+
+// Explored tells how a call ended that was made although the breaker was open.
+// If it ended well, the breaker need not wait any longer: it is half open.
+func (b *Breaker) Explored(now mono.Time, failed bool, took time.Duration) {
+	b.advance(now)
+	failed = failed || b.cfg.Slow > 0 && took > b.cfg.Slow
+	if b.state == Open && !failed {
+		b.reopen = now
+		b.advance(now)
 	}
 }
 

@@ -1,0 +1,110 @@
+package caller
+
+import (
+	"context"
+	"sync"
+
+	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
+)
+
+// A Visit is a request that is being served. The host that serves it puts it into
+// the request's context; calls that are made in that context carry on what it
+// says, and write into it what their callees say. The host then tells its own
+// caller. It implements [penstock.Visit], and is safe for concurrent use.
+type Visit struct {
+	work penstock.Work
+	own  func() float64
+
+	mu      sync.Mutex
+	path    pressure.Signal // of the callees that the request needed
+	refused bool            // one of them refused it
+}
+
+// NewVisit returns the visit of work at a server whose level is own; nil means
+// that it has none.
+func NewVisit(work penstock.Work, own func() float64) *Visit {
+	return &Visit{work: work, own: own}
+}
+
+// Work says what the request is.
+func (v *Visit) Work() penstock.Work { return v.work }
+
+// Pressure is the level of the server or of the fullest callee that the request
+// has needed so far.
+func (v *Visit) Pressure() float64 {
+	level := 0.0
+	if v.own != nil {
+		level = v.own()
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return max(level, v.path.Level)
+}
+
+// Heard adds what a callee said that the request needs.
+func (v *Visit) Heard(s pressure.Signal) {
+	v.mu.Lock()
+	v.path = pressure.Merge(v.path, s)
+	v.mu.Unlock()
+}
+
+// RefusedBelow notes that a callee which the request needs has refused it, or
+// would have.
+func (v *Visit) RefusedBelow() {
+	v.mu.Lock()
+	v.refused = true
+	v.mu.Unlock()
+}
+
+// Path is what the callees that the request needed have said, merged, and
+// whether one of them refused it.
+func (v *Visit) Path() (s pressure.Signal, refused bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.path, v.refused
+}
+
+// VisitOf returns the visit to which calls in ctx tell what they hear, nil where
+// there is none or where the calls are optional.
+func VisitOf(ctx context.Context) *Visit {
+	if ctx.Value(optionalKey{}) != nil {
+		return nil
+	}
+	v, _ := penstock.VisitFrom(ctx).(*Visit)
+	return v
+}
+
+type optionalKey struct{}
+
+// Optional returns a context whose calls are not required: the answer can do
+// without them, so their callees' pressure is no reason to refuse the whole.
+// What is known of the request still travels on.
+func Optional(ctx context.Context) context.Context {
+	return context.WithValue(ctx, optionalKey{}, true)
+}
+
+type attemptKey struct{}
+
+// withAttempt marks a retry.
+func withAttempt(ctx context.Context, attempt int) context.Context {
+	return context.WithValue(ctx, attemptKey{}, attempt)
+}
+
+// Outgoing is what a call made in ctx is: what ctx serves, the number of the
+// attempt, and ctx's deadline where it is the earlier. A retry made here
+// counts, and so does one made by whoever called us.
+func Outgoing(ctx context.Context) penstock.Work {
+	work, _ := penstock.WorkFrom(ctx)
+	work.Cost, work.Flow = 0, 0 // of the server, and not of what it calls
+	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+		work.Attempt = max(work.Attempt, n)
+	}
+	if at, ok := ctx.Deadline(); ok {
+		if d := mono.Of(at); !work.HasDeadline || d < work.Deadline {
+			work.Deadline, work.HasDeadline = d, true
+		}
+	}
+	return work
+}
