@@ -115,18 +115,21 @@ func (c *Client) Begin(callee, route string, w penstock.Work) (Call, error) {
 
 func (c *Client) create() *Peer { return NewPeer(c.cfg) }
 
-// End tells what came of the call.
-func (k Call) End(a Answer) {
+// End tells what came of the call, and returns what the callee is now believed
+// to say: see [Peer.Pressure].
+func (k Call) End(a Answer) pressure.Signal {
 	if k.client == nil {
-		return
+		return pressure.Signal{}
 	}
 	now := mono.Now()
 	k.client.mu.Lock()
 	k.peer.Answer(now, k.ticket, a)
+	s := k.peer.Pressure(now)
 	k.client.mu.Unlock()
 	if k.bulkhead != nil {
 		k.bulkhead.Leave()
 	}
+	return s
 }
 
 // Pressure is what a callee is believed to say, with the price that this client

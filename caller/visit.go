@@ -25,8 +25,14 @@ type Visit struct {
 // NewVisit returns the visit of work at a server whose level is own; nil means
 // that it has none.
 func NewVisit(work penstock.Work, own func() float64) *Visit {
-	return &Visit{work: work, own: own}
+	v := new(Visit)
+	v.Init(work, own)
+	return v
 }
+
+// Init makes a zero Visit what NewVisit returns: for hosts that keep it in a
+// struct of theirs.
+func (v *Visit) Init(work penstock.Work, own func() float64) { v.work, v.own = work, own }
 
 // Work says what the request is.
 func (v *Visit) Work() penstock.Work { return v.work }

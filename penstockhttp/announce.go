@@ -23,16 +23,26 @@ const announcementBytes = 256
 
 // Announce sets the response fields Penstock-Pressure and endpoint-load-metrics
 // to l, replacing whatever was there: both speak of this hop alone.
-func Announce(h http.Header, l pressure.Load) {
-	var values [2]string
-	values[0], values[1] = announcement(l)
+func Announce(h http.Header, l pressure.Load) { announce(h, new([2]string), l, l.Signal) }
+
+// announce is Announce where the work needed others: merged is what is known of
+// them and of us. ORCA's report stays our own, as balancers choose among us by
+// it. The values are kept in a place that lives as long as h.
+func announce(h http.Header, values *[2]string, own pressure.Load, merged pressure.Signal) {
+	values[0], values[1] = announcement(own, merged)
 	setAnnouncement(h, values[:])
 }
 
+// strip removes what an inner hop has said of itself: it was meant for us.
+func strip(h http.Header) {
+	delete(h, FieldPressure)
+	delete(h, FieldLoad)
+}
+
 // announcement writes both fields into one string.
-func announcement(l pressure.Load) (signal, load string) {
+func announcement(l pressure.Load, merged pressure.Signal) (signal, load string) {
 	var buf [announcementBytes]byte
-	b := pressure.AppendHeader(buf[:0], l.Signal)
+	b := pressure.AppendHeader(buf[:0], merged)
 	n := len(b)
 	both := string(pressure.AppendLoad(b, l))
 	return both[:n], both[n:]

@@ -15,6 +15,7 @@ package penstockhttp
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 
@@ -34,11 +35,17 @@ import (
 //
 //   - Dropped, if by then the client has gone or the deadline has passed, or
 //     next answers 503, 504 or 429;
-//   - Ignored, if next panics (the panic goes on) or answers another 5xx;
+//   - Ignored, if next panics (the panic goes on) or answers another 5xx, or any
+//     5xx or 429 after a callee that it needed has refused: that says how the
+//     callee is;
 //   - OK otherwise.
 //
-// A request that has a deadline carries it in its context. Handler itself never
-// answers 504: whether to stop then, and what to say, is up to next.
+// The request's context carries what the request is and when its deadline is:
+// calls that next makes in it with a [Transport] take that along, and what their
+// callees say of themselves goes back to our caller, merged with our own.
+// [penstock.PressureFrom] tells next how full all of that is. Handler itself
+// never answers 504: whether to stop at the deadline, and what to say, is up to
+// next.
 //
 // Where the client leaves while its request waits, or the refusal is to close
 // the connection ([RefuseDrop]), Handler panics with [http.ErrAbortHandler].
@@ -46,13 +53,17 @@ func Handler(ctl *admission.Controller, next http.Handler, opts ...Option) http.
 	if ctl == nil || next == nil {
 		panic("penstockhttp: Handler needs a controller and a handler")
 	}
-	return &handler{ctl: ctl, next: next, options: newOptions(opts)}
+	h := &handler{ctl: ctl, next: next, options: newOptions(opts), cohortKey: rand.Uint64()} //nolint:forbidigo // a secret of the process
+	h.level = func() float64 { return ctl.PressureRoute(h.route).Level }
+	return h
 }
 
 type handler struct {
 	ctl  *admission.Controller
 	next http.Handler
 	options
+	level     func() float64
+	cohortKey uint64
 
 	mu    sync.Mutex
 	meter pressure.Meter
@@ -91,9 +102,22 @@ func (h *handler) workOf(r *http.Request, trusted bool, now mono.Time) penstock.
 	if h.classify != nil {
 		said := work // escapes; work itself does not
 		h.classify(r, &said)
-		return said
+		work = said
 	}
+	h.placeInCohort(&work, now)
 	return work
+}
+
+// placeInCohort gives a root request the cohort that it keeps on all its way: by
+// its flow, or at random.
+func (h *handler) placeInCohort(work *penstock.Work, now mono.Time) {
+	switch {
+	case work.Cohort.Specified():
+	case work.Flow != 0:
+		work.Cohort = pressure.CohortOf(work.Flow, h.cohortKey, now)
+	default:
+		work.Cohort = penstock.CohortAt(rand.Uint64()) //nolint:forbidigo // a host is where randomness enters
+	}
 }
 
 // refuse answers a request that the controller did not admit.
@@ -113,19 +137,19 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trus
 
 // serve runs next with a permit.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, tell bool) {
-	ctx := r.Context()
 	out, x := wrap(w)
 	x.handler, x.permit, x.tell = h, permit, tell
+	x.visit.Init(work, h.level)
+	ctx := penstock.WithVisit(r.Context(), &x.visit)
 	if work.HasDeadline {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, work.Deadline.Sub(mono.Now()))
 		defer cancel()
-		inner := r.WithContext(ctx)
-		defer handBack(r, inner)
-		r = inner
 	}
+	inner := r.WithContext(ctx)
+	defer handBack(r, inner)
 	defer func() { x.end(ctx) }() // not recovered: a panic goes on with its stack
-	h.next.ServeHTTP(out, r)
+	h.next.ServeHTTP(out, inner)
 	x.returned = true
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
+	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/pressure"
 )
 
 // A response watches what the handler does with its ResponseWriter: it adds the
@@ -19,6 +21,8 @@ type response struct {
 	http.ResponseWriter
 	handler *handler
 	permit  admission.Permit
+	visit   caller.Visit
+	values  [2]string // of the fields that tell the pressure
 
 	status   int  // of the final response; 0 until its headers are written
 	tell     bool // the pressure
@@ -97,13 +101,26 @@ func (x *response) begin(status int) {
 	}
 	x.status = status
 	if x.tell {
-		Announce(x.Header(), x.handler.load())
+		own := x.handler.load()
+		path, _ := x.visit.Path()
+		announce(x.Header(), &x.values, own, pressure.Merge(own.Signal, path))
+	} else {
+		strip(x.Header())
 	}
 	if strings.HasPrefix(x.Header().Get("Content-Type"), "text/event-stream") {
 		// A stream lasts as long as its client likes. What it took to start it
 		// says how the server is; the rest does not, and would hold a slot.
-		x.finish(outcomeOf(status))
+		x.finish(x.outcome(status))
 	}
+}
+
+// outcome says how work ended that was answered with status.
+func (x *response) outcome(status int) penstock.Outcome {
+	o := outcomeOf(status)
+	if _, below := x.visit.Path(); below && o == penstock.Dropped {
+		return penstock.Ignored
+	}
+	return o
 }
 
 // end is called when the handler has returned or panicked; ctx is the handler's.
@@ -117,7 +134,7 @@ func (x *response) end(ctx context.Context) {
 	case !x.returned:
 		x.finish(penstock.Ignored)
 	default:
-		x.finish(outcomeOf(x.status))
+		x.finish(x.outcome(x.status))
 	}
 }
 
