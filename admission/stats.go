@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
 )
 
 // littleMemory is over how long the two sides of Little's law are compared.
@@ -105,6 +106,11 @@ func (c *Core) Level(now mono.Time) (level, limit float64) {
 		}
 	}
 	return level, limit
+}
+
+// Pressure is what to tell callers of a route: as of the latest tick.
+func (c *Core) Pressure(route int) pressure.Signal {
+	return c.routes[route].pool.door.verdict.Load().signal
 }
 
 // Explain says in words what binds each gate.

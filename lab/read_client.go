@@ -3,6 +3,7 @@ package lab
 import (
 	"time"
 
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/caller/breaker"
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
@@ -149,5 +150,14 @@ func clientKeys[T any](at func(*T) *sim.Client) table[T] {
 			"breaker", "a circuit breaker", "none",
 			optional(func(t *T) **breaker.Config { return &at(t).Breaker }, "a mapping such as {slow: 1s}, or {}", breakerKeys),
 		},
+		{"listen", "the caller heeds what the callee says of itself and refuses itself what the callee would refuse", "false", form[T]{
+			"true or false",
+			object{"type": "boolean"},
+			func(v value, t *T) {
+				if v.place.Bool(false) {
+					at(t).Listen = new(caller.PeerConfig)
+				}
+			},
+		}},
 	}
 }

@@ -3,7 +3,9 @@ package sim
 import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
 )
 
 // A call is one attempt of a client to have work done, from its asking until
@@ -12,7 +14,7 @@ import (
 type call struct {
 	id     uint64 // generation and place: stale where it does not match
 	client *client
-	owner  uint64 // for whom the client asks: see caller.ended
+	owner  uint64 // for whom the client asks: see asker.ended
 
 	// The request, the same for all attempts.
 	work      penstock.Work
@@ -34,9 +36,13 @@ type call struct {
 	crossing mono.Time // a link: since when,
 	due      mono.Time // until when
 	answer   result
+	asks     caller.Ticket   // where the client listens
+	said     pressure.Signal // with the answer, by the callee of itself
+	says     bool
 
 	// The callee's.
 	place      place
+	by         *doorman // who decided on it: a machine's own
 	door       *doorman // that let it in, or in whose room it waits
 	ticket     admission.Ticket
 	machine    *machine
@@ -45,9 +51,11 @@ type call struct {
 	group      int       // of the stage's calls
 	open       int       // calls of that group
 	bad        result
-	fresh      bool  // its own service ends just now
-	held       bool  // with its server
-	prev, next *call // in the machine's list, or a cache's
+	fresh      bool            // its own service ends just now
+	held       bool            // with its server
+	path       pressure.Signal // what the stage's callees say that the work needed
+	below      bool            // one of them refused it
+	prev, next *call           // in the machine's list, or a cache's
 }
 
 // callState is the client's view.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/caller/breaker"
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
@@ -20,8 +21,8 @@ type callee interface {
 	leave(now mono.Time, c *call)
 }
 
-// A caller is told what came of what it asked, all attempts included.
-type caller interface {
+// An asker is told what came of what it asked, all attempts included.
+type asker interface {
 	ended(now mono.Time, owner uint64, r result)
 }
 
@@ -30,19 +31,20 @@ type caller interface {
 type client struct {
 	Client
 	world    *World
-	owner    caller
+	owner    asker
 	to       callee
 	link     *link
 	budget   *retry.Budget
 	throttle *throttle.Throttle
 	breaker  *breaker.Breaker
+	peer     *caller.Peer
 	rng      *rand.Rand // draws of backoff and throttle
 	led      *ledger    // a source's; nil for the calls of stages and caches
 	patience *Refresh
 	patient  *rand.Rand
 }
 
-func (w *World) newClient(part string, cfg Client, owner caller) *client {
+func (w *World) newClient(part string, cfg Client, owner asker) *client {
 	c := &client{Client: cfg, world: w, owner: owner, rng: Stream(w.plan.Seed, part, "client")}
 	if cfg.Retry.Budget != nil {
 		c.budget = retry.NewBudget(*cfg.Retry.Budget)
@@ -52,6 +54,9 @@ func (w *World) newClient(part string, cfg Client, owner caller) *client {
 	}
 	if cfg.Breaker != nil {
 		c.breaker = breaker.New(*cfg.Breaker)
+	}
+	if cfg.Listen != nil {
+		c.peer = caller.NewPeer(*cfg.Listen)
 	}
 	return c
 }
@@ -92,6 +97,13 @@ func (cl *client) send(now mono.Time, c *call) {
 		cl.breaker != nil && !cl.breaker.Allow(now):
 		cl.local(now, c, result{fate: refused, reason: penstock.ReasonBreaker})
 		return
+	case cl.peer != nil:
+		t, err := cl.peer.Ask(now, c.outgoing(), cl.rng.Float64())
+		if err != nil {
+			cl.local(now, c, refusal(err))
+			return
+		}
+		c.asks = t
 	}
 	cl.setTimer(now, c)
 	if cl.link != nil {
@@ -105,6 +117,14 @@ func (cl *client) send(now mono.Time, c *call) {
 func (c *call) told() penstock.Work {
 	w := c.work
 	w.Deadline, w.HasDeadline = c.worth, c.hasWorth && !c.client.Untold
+	return w
+}
+
+// outgoing is the work as its caller judges it: what it costs is the callee's
+// affair, and the caller knows the deadline.
+func (c *call) outgoing() penstock.Work {
+	w := c.work
+	w.Deadline, w.HasDeadline, w.Cost, w.Flow = c.worth, c.hasWorth, 0, 0
 	return w
 }
 
@@ -174,6 +194,11 @@ func (cl *client) learn(now mono.Time, c *call, r result) {
 	}
 	if cl.breaker != nil {
 		cl.breaker.Report(now, r.fate != good, now.Sub(c.sent))
+	}
+	if cl.peer != nil {
+		cl.peer.Answer(now, c.asks, caller.Answer{
+			Signal: c.said, Said: c.says, Refused: r.fate == refused, Failed: r.fate == failed || r.fate == late,
+		})
 	}
 }
 

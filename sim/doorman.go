@@ -57,6 +57,7 @@ func (d *doorman) use(now mono.Time, out func(i int) bool) error {
 
 // offer asks whether work may enter.
 func (d *doorman) offer(now mono.Time, c *call, work penstock.Work) {
+	c.by = d
 	dec := d.adm.Offer(now, 0, work)
 	switch dec.State {
 	case admission.Admitted:

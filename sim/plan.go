@@ -7,6 +7,7 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/caller/breaker"
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
@@ -135,6 +136,10 @@ type Client struct {
 	Retry    Retry
 	Throttle *throttle.Config
 	Breaker  *breaker.Config
+	// Listen makes the caller heed what the callee says of itself, and refuse
+	// itself what the callee would refuse: package caller's rules. It has a
+	// throttle and breaker of its own.
+	Listen *caller.PeerConfig
 }
 
 // Retry says when a caller asks again; the zero Retry is never. The decisions

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/caller/breaker"
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
@@ -386,6 +388,38 @@ func TestCallersGuards(t *testing.T) {
 		if users.RefusedBy[penstock.ReasonBreaker] < 15_000 || api.Offered > 5000 || api.Offered < 20 {
 			t.Errorf("%s: %d refused at home, %d reached the callee", row.name, users.RefusedBy[penstock.ReasonBreaker], api.Offered)
 		}
+	}
+}
+
+// A caller that listens refuses itself what its callee would refuse, and one
+// further up what a callee of its callee would.
+func TestListening(t *testing.T) {
+	run := func(listens bool) map[string]*sim.Part {
+		toBack := sim.Client{To: "back"}
+		users := sim.Client{To: "front", Deadline: time.Second}
+		if listens {
+			toBack.Listen, users.Listen = &caller.PeerConfig{}, &caller.PeerConfig{}
+		}
+		room := func() limit.Law { return limit.Fixed(1000) }
+		return totals(t, sim.Plan{
+			For:     30 * time.Second,
+			Sources: []sim.Source{{Name: "users", Arrivals: poisson(2000), Client: users}},
+			Stages: []sim.Stage{
+				{Name: "front", Machine: sim.Machine{Servers: 1000, Service: sim.Constant(millisecond)}, Admit: &sim.Admit{Law: room}, Calls: []sim.Call{{Client: toBack, Frees: true}}},
+				{Name: "back", Machine: sim.Machine{Servers: 10, Service: sim.Exponential(10 * millisecond)}, Admit: &sim.Admit{}},
+			},
+		})
+	}
+	deaf, listening := run(false), run(true)
+	if n := deaf["back"].Total.Offered; n < 59_000 {
+		t.Fatalf("%d of 60000 reach the back where nobody listens", n)
+	}
+	back, front, users := listening["back"].Total, listening["front"].Total, listening["users"].Total
+	if back.Offered > 45_000 || front.Offered > 45_000 || users.Refused < 20_000 {
+		t.Errorf("%d reach the front and %d the back, %d are refused", front.Offered, back.Offered, users.Refused)
+	}
+	if users.Good < 20_000 {
+		t.Errorf("%d good answers in 30 s, and the back can give 1000 a second", users.Good)
 	}
 }
 

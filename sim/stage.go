@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
+	"github.com/penstock-go/penstock/pressure"
 	"github.com/penstock-go/penstock/rate"
 )
 
@@ -129,7 +130,7 @@ func (s *stage) finish(now mono.Time, c *call, r result, served bool) {
 	if c.machine != nil {
 		c.machine.detach(now, c, r)
 	}
-	door, ticket := c.door, c.ticket
+	door, ticket, below := c.door, c.ticket, c.below
 	c.door = nil
 	s.end(now, c, r, served)
 	if door == nil {
@@ -140,8 +141,8 @@ func (s *stage) finish(now mono.Time, c *call, r result, served bool) {
 		door.done(now, ticket, penstock.OK)
 	case r.fate == failed && r.died:
 		door.punish(now, ticket)
-	case r.fate == failed:
-		door.done(now, ticket, penstock.Ignored)
+	case r.fate == failed, r.fate == refused && below:
+		door.done(now, ticket, penstock.Ignored) // what was full is not this stage
 	default:
 		door.done(now, ticket, penstock.Dropped)
 	}
@@ -161,7 +162,23 @@ func (s *stage) end(now mono.Time, c *call, r result, served bool) {
 	if booked.fate == good {
 		s.led.latency(now.Sub(c.arrived))
 	}
+	s.tell(c)
 	s.world.answer(now, c, r)
+}
+
+// tell adds to an answer what the stage says of itself, and what it has heard of
+// those that the work needed.
+func (s *stage) tell(c *call) {
+	if c.client.peer == nil {
+		return
+	}
+	door := s.adm
+	if c.by != nil {
+		door = c.by
+	}
+	if door != nil {
+		c.said, c.says = pressure.Merge(door.adm.Core.Pressure(0), c.path), true
+	}
 }
 
 // wait counts work in waiting rooms.
@@ -282,6 +299,10 @@ func (sc *stageCall) ended(now mono.Time, owner uint64, r result) {
 	c := sc.stage.world.calls.get(owner)
 	if c == nil || c.place != placeCalls {
 		return
+	}
+	if p := sc.client.peer; p != nil && !sc.cfg.Optional {
+		c.path = pressure.Merge(c.path, p.Pressure(now))
+		c.below = c.below || r.fate == refused
 	}
 	if r.fate != good && !sc.cfg.Optional && c.bad.fate == good {
 		c.bad = r

@@ -204,6 +204,9 @@ func (c *checker) client(at string, cl *Client) {
 	if t := cl.Throttle; t != nil && (!(t.K == 0 || t.K >= 1) || t.Memory < 0 || !(t.Least >= 0)) {
 		c.bad(at+".throttle", "k must be at least 1, memory and least not negative")
 	}
+	if cl.Listen != nil && (cl.Throttle != nil || cl.Breaker != nil) {
+		c.bad(at+".listen", "has a throttle and a breaker of its own: leave out throttle and breaker")
+	}
 	if b := cl.Breaker; b != nil && (!(b.Failures >= 0 && b.Failures <= 1) || !(b.Least >= 0) || b.Memory < 0 || b.OpenFor < 0 || b.Probes < 0 || b.Slow < 0) {
 		c.bad(at+".breaker", "failures must be a share, the rest not negative")
 	}

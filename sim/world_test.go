@@ -10,6 +10,7 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/caller/breaker"
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
@@ -29,6 +30,8 @@ func everything() sim.Plan {
 	toCache.Breaker = &breaker.Config{}
 	toDB := deadline("db", 0)
 	toDB.Retry.Attempts = 2
+	others := deadline("farm", 100*millisecond)
+	others.Listen = &caller.PeerConfig{}
 	return sim.Plan{
 		For: 20 * time.Second, Check: true,
 		Sources: []sim.Source{
@@ -43,7 +46,7 @@ func everything() sim.Plan {
 			},
 			{Name: "parcels", Arrivals: poisson(30), Client: deadline("works", 3*time.Second)},
 			{Name: "loyal", Arrivals: poisson(100), Client: sim.Client{To: "old"}},
-			{Name: "others", Arrivals: poisson(200), Client: deadline("farm", 100*millisecond)},
+			{Name: "others", Arrivals: poisson(200), Client: others},
 		},
 		Stages: []sim.Stage{
 			{
