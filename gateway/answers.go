@@ -9,6 +9,14 @@ import (
 	"time"
 )
 
+const eventStream = "text/event-stream"
+
+// isEmptyAnswer reports whether answers have no body, whatever their fields say:
+// RFC 9112, section 6.3.
+func isEmptyAnswer(method string, status int) bool {
+	return method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified
+}
+
 // isStream reports whether an answer goes on for as long as the parties like:
 // its slot is given back at its header, and it counts against streams.
 func isStream(res *http.Response) bool {
@@ -19,7 +27,7 @@ func isStream(res *http.Response) bool {
 	if len(kind) == 0 {
 		return false
 	}
-	return hasPrefixFold(kind[0], "text/event-stream") ||
+	return hasPrefixFold(kind[0], eventStream) ||
 		res.ContentLength < 0 && hasPrefixFold(kind[0], "application/grpc")
 }
 
@@ -31,7 +39,7 @@ func hasPrefixFold(s, prefix string) bool {
 // has been read to the end, or is known not to be.
 type answerBody struct {
 	x      *exchange
-	res    *http.Response
+	end    http.Header // the answer's trailer
 	src    io.ReadCloser
 	left   int64       // bytes still to come; negative where not known
 	eof    atomic.Bool // atomic, as those of a switched protocol are read and closed at once
@@ -53,12 +61,12 @@ func (x *exchange) isEmpty(res *http.Response) bool {
 // follow puts the exchange between the answer and the proxy.
 func (x *exchange) follow(res *http.Response) {
 	if !x.stream && x.isEmpty(res) {
-		x.stopWatching()
+		x.unwatch()
 		x.finish(x.outcome)
 		return
 	}
 	b := &x.answer
-	b.x, b.res, b.src, b.left = x, res, res.Body, res.ContentLength
+	b.x, b.end, b.src, b.left = x, res.Trailer, res.Body, res.ContentLength
 	if w, ok := res.Body.(io.Writer); ok {
 		res.Body = switched{b, w}
 	} else {
@@ -73,10 +81,10 @@ func (x *exchange) leaveAnswer() {
 	defer x.mu.Unlock()
 	switch {
 	case x.done || x.rt.Abandoned == Cancel: // a stream has given its slot back long ago
-		x.cancel()
+		x.line.end()
 	default:
 		x.permit.Abandon()
-		time.AfterFunc(x.g.bounds.drainTime, x.cancel)
+		time.AfterFunc(x.g.bounds.drainTime, x.line.end)
 	}
 }
 
@@ -89,9 +97,9 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	case err == nil:
 	case errors.Is(err, io.EOF):
 		b.eof.Store(true)
-		stripSignals(b.res.Trailer)
+		stripSignals(b.end)
 		b.x.finish(b.x.outcome)
-	case b.x.r.Context().Err() == nil && !b.closed.Load():
+	case !b.x.left.Load() && b.x.r.Context().Err() == nil && !b.closed.Load():
 		b.broken.Store(true)
 	}
 	return n, err
@@ -103,22 +111,22 @@ func (b *answerBody) Close() error {
 		return nil
 	}
 	x := b.x
-	x.stopWatching()
+	x.unwatch()
 	switch {
 	case x.stream:
 		x.g.streams.remove(x)
-		x.cancel()
+		x.line.end()
 	case b.eof.Load():
 	case b.broken.Load():
 		x.g.counts.fault(faultTruncated)
-		x.cancel()
+		x.line.end()
 	default:
 		x.g.counts.fault(faultClientLeft)
 		x.forsake()
 		if x.rt.Abandoned == Wait && b.left <= x.g.bounds.drainBytes {
 			x.discard(b.src) // the client has gone: nobody waits for this
 		}
-		x.cancel()
+		x.line.end()
 	}
 	err := b.src.Close()
 	x.finish(x.outcome) // unless it was done at the body's end

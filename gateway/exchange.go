@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-go/penstock"
@@ -37,16 +38,21 @@ type exchange struct {
 	be           *backend
 	arrived      mono.Time
 	entered      mono.Time
-	cancel       context.CancelFunc // of the round trip and its answer
-	stopWatching func() bool        // for the client's leaving
-	timer        *time.Timer        // for the deadline, or for the longest time without one
+	line         lifeline    // of the round trip and its answer
+	stopWatching func() bool // for the end of the client's context; nil where the connection tells
+	room         roomContext
+	left         atomic.Bool // the client has, before its answer was complete
+	watched      bool        // the client's presence is looked after
+	timer        *time.Timer // for the deadline, or for the longest time without one
 	answer       answerBody
+	rest         plainBody
 	refusal      *penstock.RejectedError
 	outcome      penstock.Outcome
 	judged       bool // by outcome, at the answer's header
 	admitted     bool
 	asked        bool // the backend
 	stream       bool
+	shared       bool // others may have hold of it when the handler has ended
 	closes       bool // the connection, after the answer
 
 	writing sync.Mutex // guards w while the handler is in the round trip
@@ -65,11 +71,24 @@ type exchange struct {
 
 // ServeHTTP serves one request of the front.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{g: g, w: w, r: r, t: g.enter(), arrived: mono.Now()}
+	x := exchanges.Get().(*exchange)
+	x.g, x.w, x.r, x.t, x.arrived = g, w, r, g.enter(), mono.Now()
 	g.work.enter()
 	g.handlers.enter()
 	defer x.leave()
 	x.serve()
+}
+
+// exchanges are kept where nobody else has ever had hold of them.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// recycle keeps the exchange for another request, unless a timer or another
+// goroutine may still have it.
+func (x *exchange) recycle() {
+	if !x.shared && !x.abandoned && !x.left.Load() {
+		*x = exchange{}
+		exchanges.Put(x)
+	}
 }
 
 // leave runs when the handler ends, however it ends.
@@ -80,6 +99,13 @@ func (x *exchange) leave() {
 	}
 	if x.answer.x != nil {
 		_ = x.answer.Close() // no error matters now
+	}
+	if x.asked {
+		x.unwatch()
+	}
+	if w := x.line.wire; w != nil {
+		x.line.release()
+		_ = w.Close() // something failed on the way
 	}
 	switch {
 	case !x.admitted:
@@ -97,7 +123,9 @@ func (x *exchange) leave() {
 	x.g.handlers.leave()
 	if bug != nil {
 		x.contain(bug)
+		return
 	}
+	x.recycle()
 }
 
 // drop ends the exchange wherever a panic has left it.
@@ -105,9 +133,7 @@ func (x *exchange) drop() {
 	x.mu.Lock()
 	x.answered = true // neither deadline nor client are waited for any more
 	x.mu.Unlock()
-	if x.cancel != nil {
-		x.cancel()
-	}
+	x.line.end()
 	x.finish(penstock.Ignored)
 }
 
@@ -149,7 +175,9 @@ func (x *exchange) serve() {
 	if !x.withinQuota() || !x.readBody() || !x.enter() {
 		return
 	}
-	x.forward()
+	if !x.direct() {
+		x.proxy()
+	}
 }
 
 // withinQuota asks what needs no slot: is there room for one more stream, and
@@ -212,7 +240,9 @@ func (x *exchange) unread() bool {
 
 // enter asks the controller.
 func (x *exchange) enter() bool {
-	permit, err := x.g.ctl.AcquireRoute(x.r.Context(), x.rt.index, x.work)
+	x.room = roomContext{x.r.Context(), x.conn, nil}
+	permit, err := x.g.ctl.AcquireRoute(&x.room, x.rt.index, x.work)
+	x.room.over()
 	if err != nil {
 		x.turnAway(err)
 		return false
@@ -222,14 +252,33 @@ func (x *exchange) enter() bool {
 	return true
 }
 
-// forward is the proxy's, but for the round trip. What is to be changed of the
+// proxy is the proxy's work, but for the round trip. What is to be changed of the
 // two headers is changed there too, which saves the proxy two closures.
-func (x *exchange) forward() {
+func (x *exchange) proxy() {
 	proxy := httputil.ReverseProxy{
 		Rewrite: func(*httputil.ProxyRequest) {}, Transport: x, ErrorHandler: x.fail,
 		BufferPool: &x.g.buffers, ErrorLog: nowhere,
 	}
-	proxy.ServeHTTP(x.w, x.r)
+	x.shared = true
+	r := x.r
+	if x.conn != nil {
+		ctx, leave := context.WithCancel(r.Context())
+		defer leave()
+		x.conn.attend(cancelling(leave))
+		x.conn.watch()
+		r = r.WithContext(ctx)
+	}
+	proxy.ServeHTTP(x.w, r)
+}
+
+// unwatch ends the watch for the client's leaving.
+func (x *exchange) unwatch() {
+	if x.conn != nil {
+		x.conn.attend(nil)
+	}
+	if x.stopWatching != nil {
+		x.stopWatching()
+	}
 }
 
 // finish returns the permit, once.

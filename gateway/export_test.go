@@ -85,3 +85,31 @@ func (g *Gateway) FakeBackends(rt interface {
 		be.transport = rt
 	}
 }
+
+// An AnswerHead is what the parser of plain answers made of one.
+type AnswerHead struct {
+	Status int
+	Length int64
+	Closes bool
+	Size   int
+	Report string
+	Header http.Header // what goes to the client
+}
+
+// ParseAnswer parses the header of an answer. It writes to b.
+func ParseAnswer(b []byte, method string) (h AnswerHead, plainly, whole bool) {
+	var head answerHead
+	switch head.parse(b, method) {
+	case incomplete:
+		return h, false, false
+	case special:
+		return h, false, true
+	case plain:
+	}
+	h = AnswerHead{head.status, head.length, head.closes, head.size, string(head.report.of(b)), http.Header{}}
+	for _, f := range head.fields {
+		name := string(f.name.of(b))
+		h.Header[name] = append(h.Header[name], string(f.value.of(b)))
+	}
+	return h, true, true
+}

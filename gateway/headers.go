@@ -106,10 +106,16 @@ func workField(w penstock.Work) []string {
 // its own.
 func stripSignals(h http.Header) {
 	for name := range h {
-		if strings.HasPrefix(name, "Penstock-") || strings.HasPrefix(name, penstockhttp.FieldLoad) {
+		if isSignal(name) {
 			delete(h, name)
 		}
 	}
+}
+
+// isSignal reports whether a field, by its canonical name, is such a one.
+func isSignal[T string | []byte](name T) bool {
+	const own, load = "Penstock-", penstockhttp.FieldLoad
+	return len(name) >= len(own) && string(name[:len(own)]) == own || len(name) >= len(load) && string(name[:len(load)]) == load
 }
 
 // present prepares the answer's header for the client.
@@ -118,6 +124,9 @@ func (x *exchange) present(res *http.Response) {
 	stripSignals(res.Trailer)
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		x.prepare()
+	}
+	if res.Header["Content-Type"] == nil {
+		x.w.Header()["Content-Type"] = nil // net/http is not to guess one
 	}
 	x.tell(x.w.Header())
 	x.rt.counts.answered(res.StatusCode)

@@ -23,12 +23,13 @@ func defaultConnections(files uint64) int {
 // wait in the kernel's backlog, where they cost this process nothing.
 type boundedListener struct {
 	net.Listener
-	slots  chan struct{} // one element per open connection, and one for the next
-	closed chan struct{}
-	once   sync.Once
-	write  time.Duration // see bounds.write
-	open   atomic.Int64
-	full   atomic.Uint64 // how often accepting had to stop
+	slots   chan struct{} // one element per open connection, and one for the next
+	closed  chan struct{}
+	once    sync.Once
+	write   time.Duration // see bounds.write
+	watches bool          // the clients' presence itself
+	open    atomic.Int64
+	full    atomic.Uint64 // how often accepting had to stop
 }
 
 func newBoundedListener(l net.Listener, bound int, write time.Duration) *boundedListener {
@@ -57,7 +58,9 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	}
 	l.open.Add(1)
 	peer := addressOf(c.RemoteAddr())
-	return &conn{Conn: c, listener: l, peer: peer, name: peer.String()}, nil
+	own := &conn{Conn: c, listener: l, peer: peer, name: peer.String()}
+	own.presence.on = l.watches
+	return own, nil
 }
 
 // Close closes the listener; again is no harm.
@@ -87,7 +90,10 @@ type conn struct {
 	peer     netip.Addr
 	name     string // of peer
 	once     sync.Once
-	patience patience // of reads
+
+	reads    sync.Mutex // guards the two
+	patience patience
+	presence presence
 
 	// instead is written in place of the next answer. It is the handler's, in
 	// whose goroutine the server writes.
@@ -106,8 +112,10 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	answer := c.instead
 	c.instead = nil
-	if _, err := c.write(answer); err != nil {
-		return 0, err
+	if len(answer) > 0 {
+		if _, err := c.write(answer); err != nil {
+			return 0, err
+		}
 	}
 	return len(p), nil
 }
@@ -129,18 +137,45 @@ func (c *conn) write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Read reads as long as the deadline that is wanted allows.
+// Read reads, unless a watch of the client's presence has read already, or is
+// what would be read for.
 func (c *conn) Read(p []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(p)
-		if err == nil || n > 0 || c.patience.over(err, c.Conn.SetReadDeadline) {
-			return n, err
+	c.reads.Lock()
+	defer c.reads.Unlock()
+	if c.presence.on && len(p) > 0 {
+		if n, goes := c.enter(p); !goes {
+			return n, nil
 		}
 	}
+	n, err := c.read(p)
+	if err != nil {
+		c.presence.leave(err)
+	}
+	return n, err
+}
+
+// read reads as long as the deadline that is wanted allows. It is called with
+// the lock, and gives it up while it waits.
+func (c *conn) read(p []byte) (n int, err error) {
+	err = c.patience.begin(c.Conn.SetReadDeadline)
+	for err == nil {
+		c.reads.Unlock()
+		n, err = c.Conn.Read(p)
+		c.reads.Lock()
+		if err == nil || n > 0 || c.patience.over(err, c.Conn.SetReadDeadline) {
+			break
+		}
+		err = nil
+	}
+	c.patience.reading = false
+	return n, err
 }
 
 // SetReadDeadline bounds the reads from now on, and those under way.
 func (c *conn) SetReadDeadline(t time.Time) error {
+	c.reads.Lock()
+	defer c.reads.Unlock()
+	c.presence.moved(t)
 	return c.patience.set(t, c.Conn.SetReadDeadline)
 }
 

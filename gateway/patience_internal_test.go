@@ -32,7 +32,7 @@ func pair(t *testing.T) (*conn, *slowConn, net.Conn) {
 func TestLaterDeadlinesAreOnlyNoted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, inner, far := pair(t)
-		buf := make([]byte, 1)
+		buf := make([]byte, 2)
 		for range 1000 {
 			_ = c.SetReadDeadline(time.Now().Add(2 * time.Minute)) // idle
 			go func() { _, _ = far.Write([]byte("x")) }()
@@ -61,7 +61,7 @@ func TestLaterDeadlinesAreOnlyNoted(t *testing.T) {
 func TestAbortedReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, far := pair(t)
-		buf := make([]byte, 1)
+		buf := make([]byte, 2)
 		for range 100 {
 			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 			_ = c.SetReadDeadline(time.Time{})

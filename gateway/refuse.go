@@ -47,9 +47,13 @@ func (x *exchange) refuse(e *penstock.RejectedError) {
 // no header need be made, copied and written. docs/adr/0006-ready-refusals.md
 // says what that saves.
 func (x *exchange) plain() bool {
-	r := x.r
-	return x.conn != nil && r.ContentLength == 0 && r.Method != http.MethodHead && r.ProtoAtLeast(1, 1) &&
-		!r.Close && !x.closes && !x.g.draining.Load()
+	return x.r.ContentLength == 0 && x.r.Method != http.MethodHead && x.keeps()
+}
+
+// keeps reports whether the connection is the gateway's own, and serves on after
+// this answer.
+func (x *exchange) keeps() bool {
+	return x.conn != nil && x.r.ProtoAtLeast(1, 1) && !x.r.Close && !x.closes && !x.unread() && !x.g.draining.Load()
 }
 
 // A readyAnswer is a refusal that was sent a moment ago and may be sent again:

@@ -24,7 +24,7 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	x.asked = true
 	client := out.Context()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(client))
-	x.cancel = cancel
+	x.line.during(cancel)
 	x.watchHints(ctx)
 	req := out.WithContext(ctx)
 	x.rewrite(req)
@@ -32,30 +32,46 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	x.stopWatching = context.AfterFunc(client, x.clientLeft)
 	x.arm()
 
-	res, err := x.be.transport.RoundTrip(req)
+	res, err := x.pass(ctx, req)
+	x.timer.Stop()
+	if !x.settle(res, err) {
+		return nil, errFailed
+	}
+	return x.take(res)
+}
+
+// pass does the round trip, or the rest of one whose request was sent already.
+func (x *exchange) pass(ctx context.Context, req *http.Request) (*http.Response, error) {
+	if w := x.line.wire; w != nil {
+		x.line.release() // ctx ends it from now on
+		return w.resume(ctx, req)
+	}
+	return x.be.transport.RoundTrip(req)
+}
+
+// settle notes that the round trip is over, and reports whether there is an
+// answer and somebody to have it.
+func (x *exchange) settle(res *http.Response, err error) bool {
 	now := mono.Now()
 	x.mu.Lock()
 	x.answeredAt, x.answered = now, true
 	gone := x.abandoned
 	x.mu.Unlock()
-	x.timer.Stop()
 	switch {
 	case gone:
 		x.bury(res, err)
-		return nil, errFailed
 	case err != nil:
-		x.stopWatching()
+		x.unwatch()
 		x.fault, x.failed = x.failure(err), true
-		return nil, errFailed
 	}
-	return x.take(res)
+	return !gone && err == nil
 }
 
 // arm bounds the wait: by the deadline, and by the gateway's own patience.
 func (x *exchange) arm() {
 	patience := x.g.bounds.answer
 	if x.work.HasDeadline {
-		if left := x.work.Deadline.Sub(x.entered); left < patience {
+		if left := x.work.Deadline.Sub(mono.Now()); left < patience {
 			x.timer = time.AfterFunc(left, x.late)
 			return
 		}
@@ -79,7 +95,7 @@ func (x *exchange) attach(req *http.Request) {
 		req.Body = x.ahead.reader(nil)
 		req.GetBody = func() (io.ReadCloser, error) { return x.ahead.reader(nil), nil }
 		if len(req.Trailer) == 0 {
-			req.ContentLength = int64(len(x.ahead.data))
+			req.ContentLength, req.TransferEncoding = int64(len(x.ahead.data)), nil
 		}
 	}
 	if x.uploads() {
@@ -120,6 +136,7 @@ func (x *exchange) watchHints(ctx context.Context) {
 
 // clientLeft runs when the client has gone before its answer was complete.
 func (x *exchange) clientLeft() {
+	x.left.Store(true)
 	x.mu.Lock()
 	answered := x.answered
 	x.mu.Unlock()
@@ -130,7 +147,7 @@ func (x *exchange) clientLeft() {
 		// Its context ends with the first failed read of the body, be it slow,
 		// malformed or cut off. The backend cannot get what it waits for, so the
 		// round trip fails by itself, and then says why.
-		time.AfterFunc(x.g.bounds.linger, x.cancel)
+		time.AfterFunc(x.g.bounds.linger, x.line.end)
 	case x.abandon(faultClientLeft):
 		x.g.counts.fault(faultClientLeft)
 	}
@@ -165,12 +182,12 @@ func (x *exchange) abandon(f fault) bool {
 	}
 	x.abandoned, x.fault, x.failed = true, f, true
 	if x.rt.Abandoned == Cancel || f == faultAnswerTimeout {
-		x.cancel()
+		x.line.end()
 		return true
 	}
 	x.zombie = true
 	x.permit.Abandon()
-	x.life = time.AfterFunc(x.g.bounds.zombie, x.cancel)
+	x.life = time.AfterFunc(x.g.bounds.zombie, x.line.end)
 	x.g.zombies.add(x)
 	x.g.work.leave()
 	return true
@@ -180,7 +197,7 @@ func (x *exchange) abandon(f fault) bool {
 func (x *exchange) bury(res *http.Response, err error) {
 	x.writing.Lock()   // until late has written its answer
 	x.writing.Unlock() //nolint:staticcheck // nothing to guard
-	x.stopWatching()
+	x.unwatch()
 	if x.life != nil {
 		x.life.Stop()
 	}
@@ -192,7 +209,7 @@ func (x *exchange) bury(res *http.Response, err error) {
 		}
 		_ = res.Body.Close() // nothing is read from it any more
 	}
-	x.cancel()
+	x.line.end()
 	if !x.zombie {
 		outcome = penstock.Dropped
 	}
@@ -203,7 +220,7 @@ func (x *exchange) bury(res *http.Response, err error) {
 // discard reads the rest of an answer that nobody wants, so that its connection
 // can serve again: within bounds.
 func (x *exchange) discard(body io.Reader) {
-	life := time.AfterFunc(x.g.bounds.drainTime, x.cancel)
+	life := time.AfterFunc(x.g.bounds.drainTime, x.line.end)
 	defer life.Stop()
 	_, _ = io.CopyN(io.Discard, body, x.g.bounds.drainBytes) // what it fails of does not matter
 }
@@ -218,8 +235,8 @@ func (x *exchange) take(res *http.Response) (*http.Response, error) {
 	if isStream(res) {
 		x.finish(x.outcome)
 		if !x.g.streams.add(x) {
-			x.stopWatching()
-			x.cancel()
+			x.unwatch()
+			x.line.end()
 			_ = res.Body.Close() // the client gets a refusal instead
 			x.refusal = &penstock.RejectedError{Reason: penstock.ReasonLimit, RetryAfter: time.Second}
 			return nil, errFailed
@@ -250,6 +267,7 @@ func (x *exchange) failure(err error) fault {
 	}
 	f := faultOf(err)
 	x.permit.Answered(penstock.Dropped)
+	x.shared = true
 	penalty := x.be.fails(x.answeredAt) - x.answeredAt.Sub(x.entered)
 	if penalty > 0 {
 		time.AfterFunc(penalty, func() { x.finish(penstock.Dropped) })

@@ -78,6 +78,7 @@ func (g *Gateway) Listen() error {
 		g.adminL = newBoundedListener(admin, MaxAdminConnections, g.bounds.write)
 	}
 	g.frontL = newBoundedListener(front, g.opts.maxConnections, g.bounds.write)
+	g.frontL.watches = true
 	return nil
 }
 

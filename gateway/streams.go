@@ -44,7 +44,7 @@ func (s *streamSet) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for x := range s.active {
-		x.cancel()
+		x.line.end()
 	}
 }
 
@@ -61,7 +61,7 @@ func (s *zombieSet) add(x *exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		x.cancel()
+		x.line.end()
 		return
 	}
 	if s.active == nil {
@@ -82,7 +82,7 @@ func (s *zombieSet) end() {
 	defer s.mu.Unlock()
 	s.ended = true
 	for x := range s.active {
-		x.cancel()
+		x.line.end()
 	}
 }
 

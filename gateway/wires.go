@@ -65,14 +65,10 @@ func (p *wires) RoundTrip(req *http.Request) (*http.Response, error) {
 		return p.fallback.RoundTrip(req)
 	}
 	for {
-		w := p.take()
+		again := repeatable(req.Method)
+		w := p.idleWire(again)
 		if w == nil {
 			return p.first(req)
-		}
-		again := repeatable(req.Method)
-		if (!again || mono.Now().Sub(w.idleAt) > staleAfter) && w.stale() {
-			_ = w.Close() // it ended while it lay idle
-			continue
 		}
 		res, err := w.exchange(req.Context(), req)
 		if err == nil || w.heard || !again || req.Context().Err() != nil {
@@ -98,6 +94,18 @@ func (p *wires) first(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return newWire(c, p).exchange(req.Context(), req)
+}
+
+// idleWire returns an open connection, nil where there is none. That a backend
+// has closed one shows when it is used, unless the request may not be sent again.
+func (p *wires) idleWire(again bool) *wire {
+	for {
+		w := p.take()
+		if w == nil || again && mono.Now().Sub(w.idleAt) <= staleAfter || !w.stale() {
+			return w
+		}
+		_ = w.Close() // it ended while it lay idle
+	}
 }
 
 // repeatable reports whether a request may be sent again without a trace of the
