@@ -9,6 +9,9 @@ func Map[T, R any](s Stream[T], f func(T) R) Stream[R] {
 	if f == nil {
 		return broken[R]("map", "the function is nil")
 	}
+	if same, ok := any(f).(func(R) R); ok {
+		return any(s).(Stream[R]).then(same)
+	}
 	return Stream[R]{name: "map", run: func(e *env, name string, push func(R) bool) (err error) {
 		me := e.stage()
 		defer e.claim(me, name, &err)

@@ -9,11 +9,13 @@ import (
 // Broadcast returns n streams that each carry every item of s, which runs once
 // for all of them: it begins when all n have been run by a sink, each in a
 // goroutine of the caller's. Each branch has a boundary of its own, which the
-// options describe: with [Block] the slowest sets the pace, with a policy that
-// drops the others do not wait for it. A branch that leaves is left out; when all
-// have left, s is cancelled. A branch can be run once.
+// options describe: with [Block] the slowest sets the pace, as no item is taken
+// before all have room for it; with a policy that drops the others do not wait.
+// A branch that leaves is left out; when all have left, s is cancelled. A branch
+// can be run once.
 func Broadcast[T any](s Stream[T], n int, opts ...Option) []Stream[T] {
 	return branches(s, "broadcast", n, opts, func(h *hub[T]) func(T) bool {
+		h.together = true
 		return func(v T) bool {
 			for i := range h.parts {
 				if !h.send(i, v) {
@@ -48,6 +50,8 @@ type hub[T any] struct {
 	pass   func(T) bool
 	parts  []branch[T]
 	here   atomic.Int64 // branches that have not left
+	// together: an item goes to all branches, so none is made before all have room.
+	together bool
 
 	mu    sync.Mutex
 	begun int
@@ -58,6 +62,7 @@ type hub[T any] struct {
 type branch[T any] struct {
 	queue queue[T]
 	push  func(T) bool
+	want  func() bool // nil: there is always room
 	used  bool
 	left  atomic.Bool
 }
@@ -122,9 +127,15 @@ func (h *hub[T]) launch(ctx context.Context) {
 	env, done := newEnv(ctx)
 	h.env = env
 	for i := range h.parts {
-		h.parts[i].push = h.parts[i].queue.serve(env)
+		b := &h.parts[i]
+		env.want = nil
+		b.push = b.queue.serve(env)
+		b.want = env.want
 	}
 	env.want = nil
+	if h.together {
+		env.want = h.want
+	}
 	if h.here.Load() == 0 {
 		env.end(errReceiverGone)
 	}
@@ -142,6 +153,17 @@ func (h *hub[T]) launch(ctx context.Context) {
 		}()
 		err = h.source.start(env, h.pass)
 	}()
+}
+
+// want waits until every branch has room.
+func (h *hub[T]) want() bool {
+	for i := range h.parts {
+		b := &h.parts[i]
+		if b.want != nil && !b.left.Load() && !b.want() && !b.left.Load() {
+			return false
+		}
+	}
+	return h.here.Load() > 0
 }
 
 func (h *hub[T]) leave(i int) {

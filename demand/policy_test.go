@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/penstock-go/penstock/demand"
 )
@@ -125,28 +126,46 @@ func TestOutstanding(t *testing.T) {
 		{"broadcast", func(s demand.Stream[int]) demand.Stream[int] { return demand.Broadcast(s, 1, demand.Window(2))[0] }, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var out, peak atomic.Int64
-			source := demand.Func(func(ctx context.Context) (int, error) {
-				n := out.Add(1)
-				p := peak.Load()
-				for n > p && !peak.CompareAndSwap(p, n) {
-					p = peak.Load()
-				}
-				return int(n), nil
-			})
-			err := c.s(source).Take(3000).Each(t.Context(), func(int) error {
-				out.Add(-1)
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			// The source is asked before it makes an item, but a chain of loops
-			// has one item in each hand.
-			if got := peak.Load(); got > c.most+1 {
-				t.Errorf("%d outstanding, want at most %d", got, c.most)
-			}
+			synctest.Test(t, func(t *testing.T) { outstanding(t, c.s, c.most) })
 		})
+	}
+}
+
+// outstanding runs a source and a consumer that are by turns the slower one, and
+// looks in between, while nothing can move, at what is under way: never more than
+// most, and at times as much.
+func outstanding(t *testing.T, through func(demand.Stream[int]) demand.Stream[int], most int64) {
+	const items, phase = 600, 100 // one of the two is slow for a phase
+	var made, done atomic.Int64
+	source := demand.Func(func(context.Context) (int, error) {
+		if n := made.Load(); n/phase%2 == 1 {
+			time.Sleep(time.Duration(n%7) * time.Millisecond)
+		}
+		return int(made.Add(1)), nil
+	})
+	over := make(chan error, 1)
+	go func() {
+		over <- through(source).Take(items).Each(t.Context(), func(int) error {
+			if n := done.Load(); n/phase%2 == 0 {
+				time.Sleep(time.Duration(n%5) * time.Millisecond)
+			}
+			done.Add(1)
+			return nil
+		})
+	}()
+	peak := int64(0)
+	for {
+		time.Sleep(500 * time.Microsecond) // half-way between what the others sleep
+		synctest.Wait()
+		peak = max(peak, made.Load()-done.Load())
+		select {
+		case err := <-over:
+			if err != nil || done.Load() != items || peak != most {
+				t.Errorf("%d items, %v; at most %d were outstanding, want %d", done.Load(), err, peak, most)
+			}
+			return
+		default:
+		}
 	}
 }
 

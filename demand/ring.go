@@ -53,6 +53,7 @@ type ring[T any] struct {
 	free    int64 // spent already: items that may come without a look at the credit
 	credit  Credit
 	failed  error
+	_       [64]byte
 	tail    atomic.Uint64
 	dropped atomic.Uint64
 	closed  atomic.Bool

@@ -32,15 +32,38 @@ func From[T any](seq iter.Seq[T]) Stream[T] {
 	if seq == nil {
 		return broken[T]("from", "the sequence is nil")
 	}
-	return Stream[T]{name: "from", run: func(e *env, name string, push func(T) bool) (err error) {
+	bare := func(e *env, name string, l *links[T], push func(T) bool) (err error) {
 		if !e.ready() {
 			return e.cause()
 		}
 		me, over := e.stage(), false
 		defer e.claim(me, name, &err)
 		e.inside = me
+		f, g, h, more, first := l.at(0), l.at(1), l.at(2), l.at(3) != nil, int32(0)
+		if l != nil {
+			first = l.first
+		}
 		seq(func(v T) bool {
-			if !over && push(v) && e.ready() {
+			if over {
+				return false
+			}
+			// The first three steps by name: a loop would keep its state in memory.
+			if f != nil {
+				e.inside = first
+				v = f(v)
+				if g != nil {
+					e.inside = first + 1
+					v = g(v)
+					if h != nil {
+						e.inside = first + 2
+						v = h(v)
+						if more {
+							v = l.through(3, v)
+						}
+					}
+				}
+			}
+			if push(v) && e.ready() {
 				e.inside = me
 				return true
 			}
@@ -52,6 +75,9 @@ func From[T any](seq iter.Seq[T]) Stream[T] {
 			return e.cause()
 		}
 		return nil
+	}
+	return Stream[T]{name: "from", bare: bare, run: func(e *env, name string, push func(T) bool) error {
+		return bare(e, name, nil, push)
 	}}
 }
 

@@ -12,8 +12,12 @@ import (
 // It is a value: nothing runs, and nothing is held, until a sink runs it, and each
 // sink runs it anew. The zero Stream is empty.
 type Stream[T any] struct {
-	name string
-	run  run[T]
+	name  string
+	run   run[T]
+	chain *chain[T] // set if the last operator is a Map that keeps the type
+	// bare is run, with the steps between the source and push done by the source
+	// itself: one call less for each item. Most sources have none.
+	bare func(e *env, name string, l *links[T], push func(T) bool) error
 }
 
 // A run pushes the items of a stage, one after another, until push reports
@@ -51,7 +55,8 @@ type env struct {
 	want func() bool
 	// inside is the number of the operator whose function runs. A panic passes
 	// the operators' frames from the source on, and this one claims it: that
-	// costs a store for each item, and a deferred call for each run.
+	// costs a store for each item, next to nothing, and a deferred call for each
+	// run.
 	inside int32
 	stages int32
 	alarms []*alarm // of the operators that act when nothing arrives

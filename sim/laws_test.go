@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,6 +89,57 @@ func TestStreams(t *testing.T) {
 	}
 	if r := sum / n * 12; math.Abs(r) > 5/math.Sqrt(n) {
 		t.Errorf("neighbouring seeds have the correlation %v", r)
+	}
+}
+
+// Exponential draws follow their law, its far tail too: the test of Kolmogorov and
+// Smirnov, and the numbers beyond multiples of the mean.
+func TestExponentialLaw(t *testing.T) {
+	const n = 1_000_000
+	draws := make([]float64, n)
+	rng := sim.Stream(1, "laws", "exponential")
+	for i := range draws {
+		draws[i] = float64(sim.Exponential(time.Second).Draw(rng)) / float64(time.Second)
+	}
+	slices.Sort(draws)
+	distance := 0.0
+	for i, x := range draws {
+		f := -math.Expm1(-x)
+		distance = max(distance, f-float64(i)/n, float64(i+1)/n-f)
+	}
+	if critical := 1.95 / math.Sqrt(n); distance > critical { // at a level of 0.1 %
+		t.Errorf("distance %.5f, at most %.5f", distance, critical)
+	}
+	for _, x := range []float64{1, 3, 6, 7.7, 9, 11} { // the ziggurat ends at 7.697
+		i, _ := slices.BinarySearch(draws, x)
+		want := n * math.Exp(-x)
+		if got := float64(n - i); math.Abs(got-want) > 4*math.Sqrt(want) {
+			t.Errorf("%.0f draws beyond %v means, want about %.0f", got, x, want)
+		}
+	}
+}
+
+// Every bit of a stream is set half the time, and independently of the number
+// before.
+func TestStreamBits(t *testing.T) {
+	const n = 200_000
+	rng := sim.Stream(1, "laws", "bits")
+	var set, kept [64]int
+	last := rng.Uint64()
+	for range n {
+		x := rng.Uint64()
+		for b := range 64 {
+			set[b] += int(x >> b & 1)
+			kept[b] += int(^(x ^ last) >> b & 1)
+		}
+		last = x
+	}
+	for b := range 64 {
+		for _, count := range []int{set[b], kept[b]} {
+			if math.Abs(float64(count)-n/2) > 4.5*math.Sqrt(n)/2 {
+				t.Errorf("bit %d: %d set and %d kept of %d", b, set[b], kept[b], n)
+			}
+		}
 	}
 }
 

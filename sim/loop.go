@@ -76,36 +76,18 @@ func (l *Loop) Pending() int {
 
 // At schedules an event that will fire. An instant that has passed means now.
 func (l *Loop) At(at mono.Time, h Handler, arg uint64) {
-	if at < l.now {
-		at = l.now
-	}
 	l.seq++
-	if l.hole {
-		l.hole = false
-		l.sink(at, l.seq, arg, h)
-		return
-	}
-	i := len(l.heap)
-	if i < cap(l.heap) {
-		l.heap = l.heap[:i+1]
-	} else {
-		l.heap = append(l.heap, event{})
-	}
-	heap, seq := l.heap, l.seq
-	for i > 0 {
-		parent := (i - 1) / arity
-		p := &heap[parent]
-		if p.before(at, seq) {
-			break
-		}
-		heap[i].set(p.at, p.seq, p.arg, p.handler)
-		i = parent
-	}
-	heap[i].set(at, seq, arg, h)
+	l.place(max(at, l.now), l.seq, arg, h)
 }
 
-// sink puts an event into the free place at the root, or below.
-func (l *Loop) sink(at mono.Time, seq, arg uint64, h Handler) {
+// place puts an event into the free place at the root or below, or if there is
+// none, at the end or above.
+func (l *Loop) place(at mono.Time, seq, arg uint64, h Handler) {
+	if !l.hole {
+		l.grow(at, seq, arg, h)
+		return
+	}
+	l.hole = false
 	heap := l.heap
 	i := 0
 	for {
@@ -129,17 +111,39 @@ func (l *Loop) sink(at mono.Time, seq, arg uint64, h Handler) {
 	heap[i].set(at, seq, arg, h)
 }
 
-// fill closes the free place at the root.
+// grow puts an event at the end, or above.
+func (l *Loop) grow(at mono.Time, seq, arg uint64, h Handler) {
+	i := len(l.heap)
+	if i < cap(l.heap) {
+		l.heap = l.heap[:i+1]
+	} else {
+		l.heap = append(l.heap, event{})
+	}
+	heap := l.heap
+	for i > 0 {
+		parent := (i - 1) / arity
+		p := &heap[parent]
+		if p.before(at, seq) {
+			break
+		}
+		heap[i].set(p.at, p.seq, p.arg, p.handler)
+		i = parent
+	}
+	heap[i].set(at, seq, arg, h)
+}
+
+// fill closes the free place at the root with the event at the end.
 func (l *Loop) fill() {
-	l.hole = false
 	n := len(l.heap) - 1
 	last := &l.heap[n]
 	at, seq, arg, h := last.at, last.seq, last.arg, last.handler
 	last.handler = nil
 	l.heap = l.heap[:n]
-	if n > 0 {
-		l.sink(at, seq, arg, h)
+	if n == 0 {
+		l.hole = false
+		return
 	}
+	l.place(at, seq, arg, h)
 }
 
 // After schedules an event d from now. A negative d means now.

@@ -152,11 +152,15 @@ func (s *Server) begin(now mono.Time, job uint64) {
 		factor *= s.Stretch(now, job)
 	}
 	took := time.Duration(1)
-	switch {
-	case factor == 1: // mostly: nothing to reckon
-		took = max(1, s.law.Draw(s.rng))
-	case factor > 0:
-		took = duration(float64(s.law.Draw(s.rng)) * factor)
+	if factor > 0 {
+		if law, ok := s.law.(Exponential); ok { // mostly, and so it needs no call
+			took = law.Draw(s.rng)
+		} else {
+			took = max(1, s.law.Draw(s.rng))
+		}
+		if factor != 1 {
+			took = duration(float64(took) * factor)
+		}
 	}
 	s.loop.At(now.Add(took), s.life, job)
 	if s.Begun != nil {

@@ -99,17 +99,19 @@ func TestTheoryMMc(t *testing.T) {
 	for _, row := range []struct {
 		servers    int
 		offered    float64 // Erlang
+		size       int     // thousand customers in each replication
 		wait       float64 // in mean service times
 		resolution float64
 	}{
-		{10, 8, 0.20459, 0.12},
-		{10, 9, 0.66873, 0.2},
-		{100, 90, 0.021694, 0.3},
+		{10, 8, 80, 0.20459, 0.12},
+		{10, 9, 80, 0.66873, 0.2},
+		{100, 90, 160, 0.021694, 0.3},
 	} {
 		t.Run(fmt.Sprintf("%d,%v", row.servers, row.offered), func(t *testing.T) {
 			t.Parallel()
-			length := time.Duration(float64(sized(80, 4000))/row.offered*1000) * millisecond
-			e := replicate(t, 10, func(seed uint64) float64 {
+			length := time.Duration(float64(sized(row.size, 4000))/row.offered*1000) * millisecond
+			// At full size so many, as ten say too little of how they spread.
+			e := replicate(t, sized(10, 30), func(seed uint64) float64 {
 				m := sim.Machine{Servers: row.servers, Service: sim.Exponential(millisecond)}
 				return waiting(run(t, queueing(1000*row.offered, m, length), seed, "queue"))
 			})

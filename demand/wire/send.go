@@ -34,38 +34,12 @@ var errCancelled = errors.New("wire: the receiver wants no more")
 // otherwise the stream's error, which the receiver is told, or the connection's.
 // It closes conn.
 func Send[T any](ctx context.Context, conn io.ReadWriteCloser, s demand.Stream[T], codec demand.Codec[T]) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	out := &sender{conn: conn, cancel: cancel}
+	out := &sender{conn: conn}
 	out.moved.L = &out.mu
-	stop := context.AfterFunc(ctx, func() {
-		// What blocks in the connection ends with it alone.
-		out.lose(context.Cause(ctx))
-		_ = conn.Close()
-	})
-	defer stop()
-
-	quiet := make(chan struct{})
-	go func() {
-		defer close(quiet)
-		out.read()
-	}()
-	if out.granted() {
-		var writing sync.WaitGroup
-		writing.Go(out.write)
-		err := s.Each(ctx, func(v T) error { return add(out, codec, v) })
-		out.finish(err)
-		writing.Wait()
-	}
-	wait := time.NewTimer(linger)
-	defer wait.Stop()
-	select {
-	case <-quiet:
-	case <-wait.C:
-	case <-ctx.Done():
+	if out.granted(ctx) {
+		serve(ctx, out, s, codec)
 	}
 	_ = conn.Close()
-	<-quiet
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	if errors.Is(out.failed, errCancelled) {
@@ -74,11 +48,51 @@ func Send[T any](ctx context.Context, conn io.ReadWriteCloser, s demand.Stream[T
 	return out.failed
 }
 
-// A sender is shared by three goroutines: the stream's, which adds items, and
-// those that read grants and write frames.
+// serve sends, from the first grant on.
+func serve[T any](ctx context.Context, out *sender, s demand.Stream[T], codec demand.Codec[T]) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out.mu.Lock()
+	out.cancel = cancel
+	out.mu.Unlock()
+	defer out.closeAfter(ctx)()
+	quiet := make(chan struct{})
+	go func() {
+		defer close(quiet)
+		for out.read() {
+		}
+	}()
+	var writing sync.WaitGroup
+	writing.Go(out.write)
+	out.finish(s.Each(ctx, func(v T) error { return add(out, codec, v) }))
+	writing.Wait()
+	wait := time.NewTimer(linger)
+	defer wait.Stop()
+	select {
+	case <-quiet:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	_ = out.conn.Close()
+	<-quiet
+}
+
+// closeAfter ends the connection with ctx, as what blocks in it ends no other
+// way, until stop is called.
+func (s *sender) closeAfter(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		s.lose(context.Cause(ctx))
+		_ = s.conn.Close()
+	})
+}
+
+// A sender is shared by three goroutines once it was asked: the stream's, which
+// adds items, and those that read grants and write frames.
 type sender struct {
 	conn   io.ReadWriteCloser
-	cancel context.CancelCauseFunc
+	cancel context.CancelCauseFunc // of the stream; nil before the first grant
+	head   [header]byte            // of the frame that is read
+	body   [grantSize]byte
 
 	mu     sync.Mutex
 	moved  sync.Cond // anything below has changed
@@ -94,14 +108,16 @@ type sender struct {
 	ended  bool   // the last frame is on its way: what the receiver does now is its own business
 }
 
-// granted waits for the first grant.
-func (s *sender) granted() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.credit.Left() == 0 && !s.gone {
-		s.moved.Wait()
+// granted waits for the first grant, in the goroutine that later runs the stream:
+// who is never asked takes no other, and none of what serve needs.
+func (s *sender) granted(ctx context.Context) bool {
+	defer s.closeAfter(ctx)()
+	for s.read() {
+		if s.credit.Left() > 0 { // nobody else is at work yet
+			return true
+		}
 	}
-	return !s.gone
+	return false
 }
 
 // left returns the credit that is good now. It is called with the lock.
@@ -232,29 +248,26 @@ func (s *sender) put(frame []byte) bool {
 	return true
 }
 
-// read is the goroutine that reads grants, until the connection ends.
-func (s *sender) read() {
-	var head [header]byte
-	var body [grantSize]byte
-	for {
-		kind, size, err := readHead(s.conn, &head)
-		switch {
-		case err != nil:
-			s.lose(fmt.Errorf("wire: the receiver is gone: %w", err))
-			return
-		case kind == cancelFrame && size == 0:
-			s.lose(errCancelled)
-			return
-		case kind != grantFrame || size != grantSize:
-			s.lose(fmt.Errorf("%w: kind %d of %d bytes from the receiver", ErrFormat, kind, size))
-			return
-		}
-		if _, err := readBody(s.conn, body[:], size); err != nil {
-			s.lose(err)
-			return
-		}
-		s.grant(binary.BigEndian.Uint64(body[:]), binary.BigEndian.Uint32(body[8:]))
+// read takes the next frame in. It reports false where none can follow.
+func (s *sender) read() bool {
+	kind, size, err := readHead(s.conn, &s.head)
+	switch {
+	case err != nil:
+		s.lose(fmt.Errorf("wire: the receiver is gone: %w", err))
+		return false
+	case kind == cancelFrame && size == 0:
+		s.lose(errCancelled)
+		return false
+	case kind != grantFrame || size != grantSize:
+		s.lose(fmt.Errorf("%w: kind %d of %d bytes from the receiver", ErrFormat, kind, size))
+		return false
 	}
+	if _, err := readBody(s.conn, s.body[:], size); err != nil {
+		s.lose(err)
+		return false
+	}
+	s.grant(binary.BigEndian.Uint64(s.body[:]), binary.BigEndian.Uint32(s.body[8:]))
+	return true
 }
 
 // grant takes the last grant instead of those before. 2^63 and beyond is without
@@ -292,5 +305,7 @@ func (s *sender) lose(err error) {
 		s.failed = err
 	}
 	s.moved.Broadcast()
-	s.cancel(err)
+	if s.cancel != nil {
+		s.cancel(err)
+	}
 }

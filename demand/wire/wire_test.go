@@ -352,10 +352,27 @@ func TestLargeItems(t *testing.T) {
 
 // quiet is a connection on which nothing happens until it is closed.
 type quiet struct {
+	in     io.Reader // what comes before the silence; nil: nothing
+	wrote  func()    // told of every write, if set
 	closed chan struct{}
 	once   sync.Once
 }
 
-func (q *quiet) Read([]byte) (int, error)    { <-q.closed; return 0, io.EOF }
-func (q *quiet) Write(p []byte) (int, error) { return len(p), nil }
-func (q *quiet) Close() error                { q.once.Do(func() { close(q.closed) }); return nil }
+func (q *quiet) Read(p []byte) (int, error) {
+	if q.in != nil {
+		if n, _ := q.in.Read(p); n > 0 {
+			return n, nil
+		}
+	}
+	<-q.closed
+	return 0, io.EOF
+}
+
+func (q *quiet) Write(p []byte) (int, error) {
+	if q.wrote != nil {
+		q.wrote()
+	}
+	return len(p), nil
+}
+
+func (q *quiet) Close() error { q.once.Do(func() { close(q.closed) }); return nil }
