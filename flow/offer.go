@@ -21,6 +21,11 @@ type Offer struct {
 	Payload     []byte               // at most [Definition.PayloadMax]; kept until the proposal is done
 	Due         Wall                 // not to be handed out before; 0: at once
 	Deadline    Wall                 // worthless from then on: it is spilled; 0: never
+
+	// Follows says that an earlier offer of the same request was refused. Both
+	// come back together, so this one has no place of its own in the line of
+	// those who come back.
+	Follows bool
 }
 
 // An InvalidError says what is wrong with what was asked for, and what is allowed.
@@ -68,6 +73,10 @@ func (c *Core) Offer(now Instant, o Offer) (*Proposal, error) {
 	}
 	e := c.newEntry(now, &o, s)
 	to, target, ok := c.entry(now, e)
+	if !ok && o.Follows {
+		c.counts.Refused++
+		return nil, &penstock.RejectedError{Reason: penstock.ReasonLimit, Pressure: c.Level(), RetryAfter: c.entrance.told}
+	}
 	if !ok {
 		return nil, c.refuse(now, penstock.ReasonLimit)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -19,13 +18,10 @@ import (
 type backend struct {
 	name      string
 	url       *url.URL
-	transport interface {
-		http.RoundTripper
-		CloseIdleConnections()
-	}
-	law   Limit // of its gate; guarded by Gateway.reloading
-	least time.Duration
-	most  time.Duration
+	transport transport
+	law       Limit // of its gate; guarded by Gateway.reloading
+	least     time.Duration
+	most      time.Duration
 
 	failing atomic.Bool
 	faults  atomic.Uint64
@@ -36,7 +32,7 @@ type backend struct {
 }
 
 func newBackend(u *url.URL, b bounds) *backend {
-	return &backend{name: backendName(u), url: u, least: b.penaltyMin, most: b.penaltyMax, transport: newWires(u, b)}
+	return &backend{name: backendName(u), url: u, least: b.penaltyMin, most: b.penaltyMax, transport: newTransport(u, b)}
 }
 
 // answers notes that the backend answered.

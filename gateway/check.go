@@ -29,8 +29,8 @@ func checkConfig(cfg Config) error {
 			bad("route %s: to: must name a backend", name)
 		}
 		for _, u := range r.To {
-			if u == nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-				bad("route %s: to: %v: must be http://HOST:PORT or https://HOST:PORT", name, u)
+			if u == nil || u.Scheme != "http" && u.Scheme != "https" && !isFlow(u.Scheme) || u.Host == "" {
+				bad("route %s: to: %v: must be http://HOST:PORT, https://HOST:PORT or flow://HOST:PORT/NAME", name, u)
 			}
 		}
 	}

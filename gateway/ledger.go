@@ -202,7 +202,7 @@ func compile(rc Route, old *route) *route {
 
 func noOpinion(l Limit) bool        { return (l.Law == "" || l.Law == "auto") && l.Max == 0 }
 func sameLaw(a, b Limit) bool       { return a.Law == b.Law && a.Max == b.Max }
-func backendName(u *url.URL) string { return u.Scheme + "://" + u.Host }
+func backendName(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
 func newLaw(l Limit) limit.Law {
 	if l.New == nil {

@@ -14,7 +14,7 @@ import (
 const (
 	addressForm = "HOST:PORT such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535"
 	adminForm   = addressForm + ", or none"
-	backendForm = "http://HOST:PORT or https://HOST:PORT, with a port from 1 to 65535"
+	backendForm = "http://HOST:PORT, https://HOST:PORT or flow://HOST:PORT/NAME, with a port from 1 to 65535"
 	prefixForm  = "a network such as 10.0.0.0/8, or an address"
 	hostForm    = "a host name or an IP address, without a port"
 
@@ -48,11 +48,15 @@ func parseBackend(s string) (u *url.URL, problem string) {
 	if !ok {
 		return nil, config.Quote(s) + " has no scheme"
 	}
-	if scheme = strings.ToLower(scheme); scheme != "http" && scheme != "https" {
-		return nil, config.Quote(s) + " has the scheme " + config.Quote(scheme)
-	}
 	if strings.Contains(rest, "@") {
 		return nil, "a user name or password is part of the address" // not shown: it may be a secret
+	}
+	scheme = strings.ToLower(scheme)
+	if isFlow(scheme) {
+		return parseFlow(s, scheme, rest)
+	}
+	if scheme != "http" && scheme != "https" {
+		return nil, config.Quote(s) + " has the scheme " + config.Quote(scheme)
 	}
 	host := strings.TrimSuffix(rest, "/")
 	switch i := strings.IndexAny(host, "/?#"); {

@@ -40,7 +40,7 @@ routes:
 	// Output:
 	// 127.0.0.1:8080 /api/ [http://127.0.0.1:9000 http://127.0.0.1:9001] 50
 	// penstock.yaml:2:5: routes[0].too: unknown key, did you mean to?
-	// penstock.yaml:2:5: routes[0].to: missing, allowed: http://HOST:PORT or https://HOST:PORT, with a port from 1 to 65535, or a list of such
+	// penstock.yaml:2:5: routes[0].to: missing, allowed: http://HOST:PORT, https://HOST:PORT or flow://HOST:PORT/NAME, with a port from 1 to 65535, or a list of such
 	// penstock.yaml:3:12: routes[0].limit: "lots" is no whole number, allowed: auto, a whole number from 1 to 1000000, or a mapping of law and max
 }
 
@@ -106,7 +106,7 @@ func TestParseFiles(t *testing.T) {
 const (
 	allowedAddress     = "allowed: HOST:PORT such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535"
 	allowedNetwork     = "allowed: a network such as 10.0.0.0/8, or an address"
-	allowedBackend     = "allowed: http://HOST:PORT or https://HOST:PORT, with a port from 1 to 65535"
+	allowedBackend     = "allowed: http://HOST:PORT, https://HOST:PORT or flow://HOST:PORT/NAME, with a port from 1 to 65535"
 	allowedHost        = "allowed: a host name or an IP address, without a port"
 	allowedPath        = "allowed: a path that begins with /, in its shortest form and not percent-encoded"
 	allowedLimit       = "allowed: auto, a whole number from 1 to 1000000, or a mapping of law and max"

@@ -131,7 +131,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trus
 		}
 		rejected = &penstock.RejectedError{Reason: penstock.ReasonDeadline, RetryAfter: load.Retry, Pressure: load.Level}
 	}
-	linger(w, r)
+	LeaveBody(w, r)
 	Refuse(w, r, rejected, Refusal{With: h.refuseWith, Limit: h.name, Tell: h.expose.tells(trusted), Load: load})
 }
 

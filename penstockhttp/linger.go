@@ -11,11 +11,11 @@ import (
 // body loses the connection.
 const Linger = 500 * time.Millisecond
 
-// linger bounds for how long net/http waits for a body that nobody reads: it
+// LeaveBody bounds for how long net/http waits for a body that nobody reads: it
 // reads a small one before it writes the answer, and up to 256 KiB of a large
 // one after. Of a client that waits for 100-continue it expects nothing at all.
 // The deadline ends with the request.
-func linger(w http.ResponseWriter, r *http.Request) {
+func LeaveBody(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor != 1 || r.ContentLength == 0 {
 		return
 	}

@@ -42,8 +42,8 @@ const maxRetryAfter = 24 * time.Hour
 //
 // It leaves the request's body unread: a client that expects 100-continue keeps
 // it. Of other bodies net/http by itself reads up to 256 KiB, for as long as the
-// server's ReadTimeout allows; [Handler] sees to it that it does not wait for
-// them longer than [Linger].
+// server's ReadTimeout allows; [LeaveBody] before sees to it that it does not wait
+// for them longer than [Linger], as [Handler] does.
 func Refuse(w http.ResponseWriter, r *http.Request, err *penstock.RejectedError, how Refusal) {
 	Prepare(err, how).Send(w, r)
 }

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/flow"
 )
 
@@ -40,11 +42,18 @@ func (e *Engine) each(ctx context.Context, name string, n int, propose func(c *f
 
 // Offer offers items; each is taken in, or not, by itself.
 func (e *Engine) Offer(ctx context.Context, name string, offers ...flow.Offer) []Result {
+	refused := false
 	return e.each(ctx, name, len(offers), func(c *flow.Core, at flow.Instant, i int) (*flow.Proposal, error) {
 		if err := e.full(); err != nil {
 			return nil, err
 		}
-		return c.Offer(at, offers[i])
+		o := offers[i]
+		o.Follows = refused
+		p, err := c.Offer(at, o)
+		if r, ok := errors.AsType[*penstock.RejectedError](err); ok && r.Reason == penstock.ReasonLimit {
+			refused = true
+		}
+		return p, err
 	})
 }
 

@@ -82,6 +82,10 @@ type OfferRequest struct {
 	Items []Item `json:"items"`
 }
 
+// ReasonStoreFull says that the store had no room for an item, where others of the
+// batch found some. It may be offered again.
+const ReasonStoreFull = "store_full"
+
 // Result is what became of one item.
 type Result struct {
 	ID           string `json:"id,omitempty"`

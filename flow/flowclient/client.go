@@ -54,30 +54,14 @@ type problem struct {
 // is not nil. The error is a [*penstock.RejectedError] for a refusal,
 // [flow.ErrStale] for a stale lease, else an [*Error] for what the server said.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
+	var body []byte
 	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
 			return err
 		}
-		body = bytes.NewReader(b)
 	}
-	target := strings.TrimSuffix(c.URL, "/") + "/v1/flows/" + url.PathEscape(c.Flow) + path
-	req, err := http.NewRequestWithContext(ctx, method, target, body)
-	if err != nil {
-		return err
-	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	h := c.HTTP
-	if h == nil {
-		h = http.DefaultClient
-	}
-	res, err := h.Do(req)
+	res, err := c.do(ctx, method, "/v1/flows/"+url.PathEscape(c.Flow)+path, body)
 	if err != nil {
 		return err
 	}
@@ -93,6 +77,44 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	return json.Unmarshal(b, out)
+}
+
+// do sends a request, with a body unless it is nil.
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	var content io.Reader
+	if body != nil {
+		content = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.URL, "/")+path, content)
+	if err != nil {
+		return nil, err
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	h := c.HTTP
+	if h == nil {
+		h = http.DefaultClient
+	}
+	return h.Do(req)
+}
+
+// Backup writes a copy of the server's store to w, and returns its length. After
+// an error what was written is worth nothing.
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	res, err := c.do(ctx, http.MethodGet, "/v1/backup", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was only read
+	if res.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10)) // what the status says counts
+		return 0, failure(res.StatusCode, b)
+	}
+	return io.Copy(w, res.Body)
 }
 
 func failure(status int, body []byte) error {
@@ -113,7 +135,7 @@ func failure(status int, body []byte) error {
 	return &Error{Status: status, Detail: p.Detail}
 }
 
-// Offer offers items. While the flow is full it waits as long as it is told to,
+// Offer offers items. While the flow or the disk is full it waits as it is told to,
 // until ctx ends: what is refused is offered again, and ids make that safe. The
 // results are in order; those with an Error were not taken.
 func (c *Client) Offer(ctx context.Context, items ...flowapi.Item) ([]flowapi.Result, error) {
@@ -130,15 +152,15 @@ func (c *Client) Offer(ctx context.Context, items ...flowapi.Item) ([]flowapi.Re
 		var res flowapi.Results
 		wait := time.Duration(0)
 		err := c.Call(ctx, http.MethodPost, "/offer", req, &res)
-		if refusal, ok := errors.AsType[*penstock.RejectedError](err); ok {
-			wait = max(refusal.RetryAfter, minWait)
+		if after, ok := again(err); ok {
+			wait = after
 		} else if err != nil {
 			return out, err
 		}
-		var again []int
+		var refused []int
 		for n, r := range res.Results {
 			if r.Reason != "" {
-				again = append(again, left[n])
+				refused = append(refused, left[n])
 				if after := max(time.Duration(r.RetryAfterMS)*time.Millisecond, minWait); wait == 0 || after < wait {
 					wait = after // until there is room for the first of them
 				}
@@ -147,7 +169,7 @@ func (c *Client) Offer(ctx context.Context, items ...flowapi.Item) ([]flowapi.Re
 			}
 		}
 		if err == nil {
-			left = again
+			left = refused
 		}
 		if wait > 0 {
 			if err := pause(ctx, wait); err != nil {
@@ -156,6 +178,17 @@ func (c *Client) Offer(ctx context.Context, items ...flowapi.Item) ([]flowapi.Re
 		}
 	}
 	return out, nil
+}
+
+// again says when to offer again what was refused as a whole, if it was.
+func again(err error) (time.Duration, bool) {
+	if refusal, ok := errors.AsType[*penstock.RejectedError](err); ok {
+		return max(refusal.RetryAfter, minWait), true
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusInsufficientStorage {
+		return time.Second, true
+	}
+	return 0, false
 }
 
 const minWait = 10 * time.Millisecond
@@ -180,12 +213,18 @@ func (c *Client) Pull(ctx context.Context, stage string, n int, wait time.Durati
 
 // Ack acknowledges a job; with content, that is the item's from now on.
 func (c *Client) Ack(ctx context.Context, lease string, content flowapi.Content) (outcome string, err error) {
-	var res flowapi.Results
-	err = c.Call(ctx, http.MethodPost, "/ack", flowapi.AckRequest{Done: []flowapi.Done{{Lease: lease, Content: content}}}, &res)
-	if err == nil && len(res.Results) == 1 {
-		outcome = res.Results[0].Outcome
+	rs, err := c.AckAll(ctx, flowapi.Done{Lease: lease, Content: content})
+	if err == nil && len(rs) == 1 {
+		outcome = rs[0].Outcome
 	}
 	return outcome, err
+}
+
+// AckAll acknowledges up to a thousand jobs at once. The results are in order.
+func (c *Client) AckAll(ctx context.Context, done ...flowapi.Done) ([]flowapi.Result, error) {
+	var res flowapi.Results
+	err := c.Call(ctx, http.MethodPost, "/ack", flowapi.AckRequest{Done: done}, &res)
+	return res.Results, err
 }
 
 // Nack sends a job back; a delay below zero means the stage's backoff.

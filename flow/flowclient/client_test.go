@@ -26,12 +26,19 @@ func TestMain(m *testing.M) { leak.Main(m) }
 // serve starts a server with a flow of two stages.
 func serve(t *testing.T, wip int, tokens flowserver.Tokens) *flowclient.Client {
 	t.Helper()
-	e, err := engine.Open(t.Context(), &storetest.Mem{}, engine.Options{Seed: 1})
+	return serveFrom(t, &storetest.Mem{}, wip, tokens)
+}
+
+func serveFrom(t *testing.T, store flow.Store, wip int, tokens flowserver.Tokens) *flowclient.Client {
+	t.Helper()
+	e, err := engine.Open(t.Context(), store, engine.Options{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(flowserver.New(e, tokens))
+	fs := flowserver.New(e, tokens)
+	s := httptest.NewServer(fs)
 	t.Cleanup(func() {
+		fs.Close()
 		s.CloseClientConnections()
 		s.Close()
 		if err := e.Close(); err != nil {
@@ -202,5 +209,41 @@ func TestRoles(t *testing.T) {
 		if denied := e != nil && e.Status == http.StatusUnauthorized; denied == row.allowed {
 			t.Errorf("%+v: %v", row, err)
 		}
+	}
+}
+
+// TestAFullDiskIsWaitedFor: what had no room is offered again, and taken once.
+func TestAFullDiskIsWaitedFor(t *testing.T) {
+	refusals := 0
+	store := &storetest.Mem{Fail: func(cs []flow.Change) error {
+		if cs[0].Op == flow.OpPut && refusals == 0 {
+			refusals++
+			return flow.ErrStoreFull
+		}
+		return nil
+	}}
+	c := serveFrom(t, store, 5, flowserver.Tokens{})
+	rs, err := c.Offer(t.Context(), item("x", ""), item("y", ""))
+	if err != nil || len(rs) != 2 || rs[0].Outcome != "accepted" || rs[1].Outcome != "accepted" || refusals != 1 {
+		t.Errorf("%+v, %v, after %d refusals", rs, err, refusals)
+	}
+}
+
+// TestBatches of acknowledgements say of each what became of it.
+func TestBatches(t *testing.T) {
+	c := serve(t, 5, flowserver.Tokens{})
+	if _, err := c.Offer(t.Context(), item("x", ""), item("y", "")); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := c.Pull(t.Context(), "a", 2, 0)
+	if err != nil || len(jobs) != 2 {
+		t.Fatal(jobs, err)
+	}
+	rs, err := c.AckAll(t.Context(), flowapi.Done{Lease: jobs[0].Lease}, flowapi.Done{Lease: jobs[0].Lease}, flowapi.Done{Lease: jobs[1].Lease})
+	if err != nil || len(rs) != 3 || rs[0].Outcome != "moved" || rs[1].Error == "" || rs[2].ID != "y" || rs[2].Outcome != "moved" {
+		t.Errorf("%+v, %v", rs, err)
+	}
+	if err := c.Call(t.Context(), http.MethodPost, "/ack", flowapi.AckRequest{Done: []flowapi.Done{{Lease: jobs[0].Lease}}}, nil); !errors.Is(err, flow.ErrStale) {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,7 @@ printed, one a line, as
   file:line:column: field: what is wrong, what is allowed
 
 and the exit code is 2 if there is any. A file's kind is told by its first key:
-routes is a gateway's. A file named - is the standard input.`
+routes is a gateway's, flows a flow server's. A file named - is the standard input.`
 
 // stdinName stands for the standard input among file names, and stdinShown in
 // messages.
@@ -68,14 +69,25 @@ func checkFile(stdin io.Reader, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if kind != "routes" {
-		return "", &config.Problem{File: name, Text: "a file of the kind " + kind + " is not supported by this version, allowed: routes"}
+	summary := ""
+	switch kind {
+	case "routes":
+		var cfg gateway.Config
+		if cfg, err = gateway.Parse(name, data); err == nil {
+			summary = gatewaySummary(cfg)
+		}
+	case "flows":
+		var file flowFile
+		if file, err = parseFlowFile(name, data); err == nil {
+			summary = flowSummary(file)
+		}
+	default:
+		err = &config.Problem{File: name, Text: "a file of the kind " + kind + " is not supported by this version, allowed: routes, flows"}
 	}
-	cfg, err := gateway.Parse(name, data)
 	if err != nil {
 		return "", err
 	}
-	return name + ": ok: " + gatewaySummary(cfg), nil
+	return name + ": ok: " + summary, nil
 }
 
 // readFile reads a file of config.MaxFileBytes at most.
@@ -115,6 +127,16 @@ func gatewaySummary(cfg gateway.Config) string {
 		text += ", observing"
 	}
 	return text
+}
+
+// flowSummary says in a line what a flow server's configuration asks for.
+func flowSummary(f flowFile) string {
+	stages := 0
+	for _, d := range f.flows {
+		stages += len(d.Stages)
+	}
+	return fmt.Sprintf("a flow server on %s, %s with %s", cmp.Or(f.listen, defaultFlowAddress),
+		count(len(f.flows), "flow"), count(stages, "stage"))
 }
 
 func count(n int, what string) string {

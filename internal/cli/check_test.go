@@ -14,6 +14,18 @@ const (
   - match: {path: /}
     to: [http://127.0.0.1:9001]
 `
+	badFlowFile = `listen: 0.0.0.0:8082
+tls: {cert: x.pem}
+flows:
+- name: Big
+  stages:
+  - {name: a, lease: 1m, wip: 0}
+  - {name: a, wip: 1, conflate: mix, leese: 1m}
+- name: x
+  stages: [{name: a, wip: 1}]
+- name: x
+  stages: [{name: a, wip: 1}]
+`
 	badFile = `listen: 127.0.0.1
 routes:
   - to: [http://127.0.0.1:9000]
@@ -40,7 +52,8 @@ func TestCheck(t *testing.T) {
 		"observe.yaml": "listen: 127.0.0.1:80\nobserve: true\nroutes:\n  - to: [http://127.0.0.1:9000]\n",
 		"bad.yaml":     badFile,
 		"no.yaml":      "routes: [",
-		"flow.yaml":    "flows: {}\n",
+		"flow.yaml":    "flows: [{name: o, stages: [{name: a, wip: 3}, {name: b, wip: 1}]}]\n",
+		"badflow.yaml": badFlowFile,
 		"lab.yaml":     "name: x\nstages: {}\n",
 		"what.yaml":    "rooms: []\n",
 		"empty.yaml":   "",
@@ -53,13 +66,23 @@ func TestCheck(t *testing.T) {
 		code  int
 		want  []string // beginnings of the lines, in order
 	}{
-		"fine":        {[]string{"fine.yaml"}, "", 0, []string{fine}},
-		"observe":     {[]string{"observe.yaml"}, "", 0, []string{"observe.yaml: ok: a gateway on 127.0.0.1:80, 1 route to 1 backend, observing\n"}},
-		"stdin":       {[]string{"-"}, fineFile, 0, []string{"stdin: ok: "}},
-		"bad":         {[]string{"bad.yaml"}, "", 2, []string{"bad.yaml:1:9: listen: ", "bad.yaml:4:5: routes[0].limitt: unknown key", "bad.yaml:5:15: routes[0].deadline: "}},
-		"bad stdin":   {[]string{"-"}, badFile, 2, []string{"stdin:1:9: listen: ", "stdin:4:5: ", "stdin:5:15: "}},
-		"both":        {[]string{"no.yaml", "fine.yaml"}, "", 2, []string{"no.yaml:1:9: ", fine}},
-		"flows":       {[]string{"flow.yaml"}, "", 2, []string{"flow.yaml: a file of the kind flows is not supported by this version, allowed: routes\n"}},
+		"fine":      {[]string{"fine.yaml"}, "", 0, []string{fine}},
+		"observe":   {[]string{"observe.yaml"}, "", 0, []string{"observe.yaml: ok: a gateway on 127.0.0.1:80, 1 route to 1 backend, observing\n"}},
+		"stdin":     {[]string{"-"}, fineFile, 0, []string{"stdin: ok: "}},
+		"bad":       {[]string{"bad.yaml"}, "", 2, []string{"bad.yaml:1:9: listen: ", "bad.yaml:4:5: routes[0].limitt: unknown key", "bad.yaml:5:15: routes[0].deadline: "}},
+		"bad stdin": {[]string{"-"}, badFile, 2, []string{"stdin:1:9: listen: ", "stdin:4:5: ", "stdin:5:15: "}},
+		"both":      {[]string{"no.yaml", "fine.yaml"}, "", 2, []string{"no.yaml:1:9: ", fine}},
+		"flows":     {[]string{"flow.yaml"}, "", 0, []string{"flow.yaml: ok: a flow server on 127.0.0.1:8082, 1 flow with 2 stages\n"}},
+		"bad flows": {[]string{"badflow.yaml"}, "", 2, []string{
+			"badflow.yaml:1:9: listen: \"0.0.0.0:8082\": other machines can reach it, and without tokens they could do everything, allowed: a loopback address",
+			"badflow.yaml:2:6: tls.key: missing, allowed: a file with its key",
+			"badflow.yaml:4:9: flows[0].name: \"Big\" is no name, allowed: 1 to 64 lower-case letters",
+			"badflow.yaml:6:31: flows[0].stages[0].wip: \"0\" is out of range, allowed: a whole number from 1 to",
+			"badflow.yaml:7:12: flows[0].stages[1].name: \"a\" is the name of an earlier stage, too, allowed: a name of its own",
+			"badflow.yaml:7:33: flows[0].stages[1].conflate: ",
+			"badflow.yaml:7:38: flows[0].stages[1].leese: unknown key",
+			"badflow.yaml:10:9: flows[2].name: \"x\" is the name of flows[1], allowed: a name of its own for each flow",
+		}},
 		"stages":      {[]string{"lab.yaml"}, "", 2, []string{"lab.yaml: a file of the kind stages is not supported by this version"}},
 		"no kind":     {[]string{"what.yaml"}, "", 2, []string{"what.yaml:1:1: no kind of file that is known"}},
 		"empty":       {[]string{"empty.yaml"}, "", 2, []string{"empty.yaml:1:1: "}},

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
@@ -35,7 +37,7 @@ func flowCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(flowServeCommand(), flowOfferCommand(), flowPullCommand(), flowAckCommand(), flowNackCommand(),
-		flowWorkCommand(), flowStatusCommand(), flowSpillwayCommand(), flowVerifyCommand())
+		flowWorkCommand(), flowStatusCommand(), flowSpillwayCommand(), flowVerifyCommand(), flowBackupCommand())
 	for _, c := range cmd.Commands() {
 		failed(c)
 	}
@@ -44,14 +46,15 @@ func flowCommand() *cobra.Command {
 
 // flowClient are the flags of all that call a server.
 type flowClient struct {
-	server, tokenFile string
-	json              bool
+	server, tokenFile, ca string
+	json                  bool
 }
 
 func (f *flowClient) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.server, "server", "", "address of the flow server (default $"+flowServerEnv+", else http://"+defaultFlowAddress+")")
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the token (default: $"+flowTokenEnv+")")
+	fs.StringVar(&f.ca, "ca", "", "file with the certificates to trust beside the system's")
 }
 
 func (f *flowClient) client(name string) (*flowclient.Client, error) {
@@ -73,8 +76,32 @@ func (f *flowClient) client(name string) (*flowclient.Client, error) {
 		c.Token = tokens[0]
 	}
 	// A worker's pulls each hold a connection.
-	c.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000, IdleConnTimeout: time.Minute}}
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000, IdleConnTimeout: time.Minute}
+	if f.ca != "" {
+		roots, err := trusting(f.ca)
+		if err != nil {
+			return nil, usage(err)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	c.HTTP = &http.Client{Transport: transport}
 	return c, nil
+}
+
+// trusting is the system's certificates and those of a file.
+func trusting(file string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("--ca %s: no certificate in it", file)
+	}
+	return roots, nil
 }
 
 // tokensOf reads a file with a token in each line.

@@ -27,9 +27,11 @@ func serveFlow(t *testing.T) (file string) {
 	if err := e.Define(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(flowserver.New(e, flowserver.Tokens{}))
+	fs := flowserver.New(e, flowserver.Tokens{})
+	s := httptest.NewServer(fs)
 	t.Setenv(flowServerEnv, s.URL)
 	t.Cleanup(func() {
+		fs.Close()
 		s.Close()
 		if err := e.Close(); err != nil {
 			t.Error(err)
@@ -60,7 +62,7 @@ func TestFlowByHand(t *testing.T) {
 		{"", "flow status nothing", 1, "no such flow"},
 		{"", "flow serve --flow x", 2, "belong together"},
 		{"", "flow serve --flow x --stage a:0", 2, "WIP of at least 1"},
-		{"", "flow serve --listen 0.0.0.0:1", 2, "only a loopback address"},
+		{"", "flow serve --listen 0.0.0.0:1", 2, "other machines can reach it"},
 		{`{"idd":1}`, "flow offer orders --ndjson", 2, "standard input:1: json: unknown field"},
 	} {
 		code, out, errOut := runMain(t, step.stdin, strings.Fields(step.args)...)
@@ -81,7 +83,7 @@ func TestFlowFile(t *testing.T) {
 		}
 	}
 	f, err := parseFlowFile("flow.yaml", []byte("flows: [{name: o, stages: [{name: a, wip: 3, lease: 1m}]}]"))
-	if err != nil || f.flows[0].Stages[0].WIP != 3 || f.listen != defaultFlowAddress {
+	if err != nil || f.flows[0].Stages[0].WIP != 3 || f.listen != "" {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,13 +11,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/penstock-go/penstock/flow"
+	"github.com/penstock-go/penstock/flow/flowapi"
+	"github.com/penstock-go/penstock/flow/flowclient"
+	"github.com/penstock-go/penstock/flow/flowserver"
 )
 
 func flowStatusCommand() *cobra.Command {
 	var f flowClient
 	cmd := &cobra.Command{
-		Use:     "status FLOW",
-		Short:   "Show the stages: what waits, what is worked on, what is blocked, and how full it is",
+		Use:   "status FLOW",
+		Short: "Show the stages: what waits, what is worked on, what is blocked, and how full it is",
+		Long: `Show the stages of a flow, and whether its entrance is open. The column needs is a
+hint how many workers would hold the stage's target delay: by Little's law, the mean
+time of work times the rate at which items come, and what must be caught up.`,
 		Example: "  penstock flow status orders",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,7 +48,7 @@ func flowStatusCommand() *cobra.Command {
 
 func flowTable(w io.Writer, st flow.Stats) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(t, "stage\twaiting\tleased\tblocked\tused/limit\toldest\trate/s\tworkers\t\t")
+	_, _ = fmt.Fprintln(t, "stage\twaiting\tleased\tblocked\tused/limit\toldest\trate/s\tneeds\t\t")
 	for _, s := range st.Stages {
 		mark := ""
 		switch {
@@ -55,7 +62,7 @@ func flowTable(w io.Writer, st flow.Stats) error {
 			mark = "full"
 		}
 		oldest := time.Duration(s.OldestMS * float64(time.Millisecond)).Round(time.Millisecond)
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d/%d\t%v\t%.1f\t%d\t%s\t\n", s.Stage, s.Waiting, s.Leased, s.Blocked, s.Used, s.Limit, oldest, s.Rate, s.Workers, mark)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d/%d\t%v\t%.1f\t%s\t%s\t\n", s.Stage, s.Waiting, s.Leased, s.Blocked, s.Used, s.Limit, oldest, s.Rate, needed(s.Workers), mark)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -66,6 +73,14 @@ func flowTable(w io.Writer, st flow.Stats) error {
 	}
 	_, err := fmt.Fprintf(w, "\nentrance %s (level %.2f), %d delayed, %d in the spillway, %d finished\n", entrance, st.Level, st.Delayed, st.Spillway, st.Counts.Finished)
 	return err
+}
+
+// needed is the hint how many workers would hold the stage's target delay.
+func needed(workers int) string {
+	if workers == 0 {
+		return "-" // nothing is known yet, or nothing comes
+	}
+	return count(workers, "worker")
 }
 
 func flowSpillwayCommand() *cobra.Command {
@@ -86,13 +101,13 @@ func flowSpillwayCommand() *cobra.Command {
 			}
 			switch {
 			case replay:
-				_, err = c.Replay(cmd.Context(), args[1:]...)
-				return err
+				rs, err := c.Replay(cmd.Context(), args[1:]...)
+				return spillwayResults(cmd.OutOrStdout(), rs, err)
 			case discard:
-				_, err = c.Discard(cmd.Context(), args[1:]...)
-				return err
+				rs, err := c.Discard(cmd.Context(), args[1:]...)
+				return spillwayResults(cmd.OutOrStdout(), rs, err)
 			}
-			items, err := c.Spillway(cmd.Context(), "", 1000)
+			items, err := allSpilled(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
@@ -113,4 +128,32 @@ func flowSpillwayCommand() *cobra.Command {
 	fs.BoolVar(&discard, "discard", false, "end the items")
 	fs.BoolVar(&f.json, "json", false, "print the list as JSON")
 	return cmd
+}
+
+// allSpilled lists the whole spillway, page by page.
+func allSpilled(ctx context.Context, c *flowclient.Client) ([]flowapi.Spilled, error) {
+	const page = flowserver.ItemsMax
+	items := []flowapi.Spilled{}
+	for after := ""; ; after = items[len(items)-1].ID {
+		more, err := c.Spillway(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		if items = append(items, more...); len(more) < page {
+			return items, nil
+		}
+	}
+}
+
+// spillwayResults says what became of each item, and fails if anything did not
+// become of one.
+func spillwayResults(w io.Writer, rs []flowapi.Result, err error) error {
+	for _, r := range rs {
+		if r.Error != "" {
+			err = errors.Join(err, errors.New(r.Error))
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "%s %s\n", r.ID, r.Outcome)
+	}
+	return err
 }

@@ -22,7 +22,7 @@ func runMain(t *testing.T, stdin string, args ...string) (code int, stdout, stde
 }
 
 func TestHelp(t *testing.T) {
-	for name, args := range map[string][]string{
+	helps := map[string][]string{
 		"root":    {"--help"},
 		"demo":    {"demo", "--help"},
 		"gateway": {"gateway", "--help"},
@@ -32,7 +32,11 @@ func TestHelp(t *testing.T) {
 		"flow":    {"flow", "--help"},
 		"lab":     {"lab", "--help"},
 		"version": {"version", "--help"},
-	} {
+	}
+	for _, c := range flowCommand().Commands() {
+		helps["flow-"+c.Name()] = []string{"flow", c.Name(), "--help"}
+	}
+	for name, args := range helps {
 		code, stdout, stderr := runMain(t, "", args...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%s: code %d, %q", name, code, stderr)
