@@ -84,6 +84,18 @@ lab: build ## every scenario of the library, and that each protection in it is n
 flow-proof: ## prove that flows lose nothing: 1000 kills, 12000 power cuts, every crash point; writes a report
 	bash tools/flow-proof.sh
 
+.PHONY: bench-flow
+bench-flow: ## the store of flows beside what bounds it, a million items, pressure (5 minutes)
+	bash bench/flow/store.sh
+
+.PHONY: flow-million
+flow-million: ## start a flow with a million items, and pull from it
+	PENSTOCK_FULL=1 go test -run='^$$' -bench='^BenchmarkMillion$$' -benchtime=20000x -timeout=10m ./flow/boltstore
+
+.PHONY: flow-peers
+flow-peers: ## flows beside JetStream, River and Asynq (installs PostgreSQL and Redis)
+	bash bench/flow/run.sh
+
 .PHONY: arena
 arena: ## real limiters on the same plants, for penstock lab arena (20 minutes and more)
 	go test -C bench/arena -count=1 -timeout=4h -run='^TestArena$$' -out=results.json -seeds=$(strip $(SEEDS)) .

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/penstock-go/penstock/mono"
@@ -60,6 +59,7 @@ type entry struct {
 	pos     int32     // in the structure that where names
 	deadPos int32     // in deadlines; -1 if it is not there
 	where   where
+	holds   bool // its key waits for it
 }
 
 // where says which structure an entry is in: one at most.
@@ -168,6 +168,57 @@ var ErrUnknownStage = errors.New("flow: no such stage")
 // and normalized; the cores of one store share its epoch. Items of other flows are
 // passed over. The generator spreads backoff and retry-after; the core keeps it.
 func New(now Instant, def Definition, epoch *Epoch, items iter.Seq2[Item, error], rng *rand.Rand) (*Core, error) {
+	c, err := empty(now, def, epoch, rng)
+	if err != nil {
+		return nil, err
+	}
+	l := loader{core: c}
+	for it, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		if it.Flow != def.Name {
+			continue
+		}
+		if err := l.add(&it); err != nil {
+			return nil, err
+		}
+	}
+	l.end(now)
+	return c, nil
+}
+
+// Load returns the cores of all flows of a store, in the order of their
+// definitions, and reads its items once. The rest is as in [New].
+func Load(now Instant, defs []Definition, epoch *Epoch, items iter.Seq2[Item, error], rng *rand.Rand) ([]*Core, error) {
+	cores, byName := make([]*Core, len(defs)), make(map[string]*loader, len(defs))
+	for i, d := range defs {
+		var err error
+		if cores[i], err = empty(now, d, epoch, rng); err != nil {
+			return nil, err
+		}
+		byName[d.Name] = &loader{core: cores[i]}
+	}
+	for it, err := range items {
+		if err != nil {
+			return nil, err
+		}
+		l := byName[it.Flow]
+		if l == nil {
+			return nil, fmt.Errorf("flow: the store has items of flow %q, which is not defined", it.Flow)
+		}
+		if err := l.add(&it); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range cores {
+		byName[c.def.Name].end(now)
+	}
+	return cores, nil
+}
+
+// empty is a core without items.
+func empty(now Instant, def Definition, epoch *Epoch, rng *rand.Rand) (*Core, error) {
 	if err := def.Validate(); err != nil {
 		return nil, err
 	}
@@ -180,9 +231,6 @@ func New(now Instant, def Definition, epoch *Epoch, items iter.Seq2[Item, error]
 	for i, s := range def.Stages {
 		c.stages = append(c.stages, newStage(now.Mono, s, i))
 	}
-	if err := c.load(now, items); err != nil {
-		return nil, err
-	}
 	return c, nil
 }
 
@@ -191,61 +239,6 @@ func newStage(now mono.Time, s Stage, index int) *stage {
 	st.ready.ordered = s.Ordered
 	st.clock.init(now)
 	return st
-}
-
-// load takes over what the store has, the oldest items first.
-func (c *Core) load(now Instant, items iter.Seq2[Item, error]) error {
-	var all []*entry
-	var ended []remembered
-	for it, err := range items {
-		switch {
-		case err != nil:
-			return err
-		case it.Flow != c.def.Name:
-			continue
-		case it.State == Ended:
-			ended = append(ended, remembered{hashID(it.ID), it.No, it.Due})
-			continue
-		}
-		e := &entry{Item: it, deadPos: -1}
-		if e.stage = c.stage(it.Stage); e.stage == nil {
-			return fmt.Errorf("flow %s: item %q is in stage %q, which the definition does not have", c.def.Name, it.ID, it.Stage)
-		}
-		all = append(all, e)
-	}
-	slices.SortFunc(all, func(a, b *entry) int { return cmpUint(a.No, b.No) })
-	c.items = make(map[uint64]*entry, len(all))
-	c.ids = make(map[idHash]uint64, len(all)+len(ended))
-	slices.SortStableFunc(ended, func(a, b remembered) int { return cmpUint(uint64(a.until), uint64(b.until)) })
-	for _, r := range ended {
-		c.ids[r.id] = r.no
-		c.ended.push(r)
-	}
-	keys := map[string]string{} // equal keys share their bytes
-	for _, e := range all {
-		if k, ok := keys[e.Key]; ok {
-			e.Key = k
-		} else {
-			keys[e.Key] = e.Key
-		}
-		e.Flow, e.Stage = c.def.Name, e.stage.Name
-		switch e.State {
-		case Delayed:
-			e.at = place{kind: outsidePlace}
-		case Spilled:
-			e.at = place{kind: spillwayPlace}
-		default:
-			e.at = place{kind: insidePlace, stage: e.stage, charge: e.Charge}
-		}
-		c.take(e.at)
-		c.items[e.No] = e
-		c.ids[hashID(e.ID)] = e.No
-		if e.Attempts > 0 && e.State == Waiting {
-			e.stage.ready.hold(e)
-		}
-		c.settle(now, e)
-	}
-	return nil
 }
 
 func cmpUint(a, b uint64) int {

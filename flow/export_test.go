@@ -20,13 +20,10 @@ func (c *Core) Check(open []*Proposal) error {
 		case noPlace:
 		}
 	}
-	inFlight := map[*entry]bool{}
+	inFlight, to := map[*entry]bool{}, map[*entry]place{}
 	for _, p := range open {
 		if p.e != nil {
-			inFlight[p.e] = true
-			if p.to != p.e.at {
-				add(p.to)
-			}
+			inFlight[p.e], to[p.e] = true, p.to
 		}
 		if p.target != nil {
 			inFlight[p.target] = true
@@ -39,7 +36,11 @@ func (c *Core) Check(open []*Proposal) error {
 		if (e.where == inProposal) != inFlight[e] {
 			return fmt.Errorf("item %s is in place %d, and being changed: %v", e.ID, e.where, inFlight[e])
 		}
-		add(e.at)
+		if p, ok := to[e]; ok {
+			add(p) // what it leaves is free already
+		} else {
+			add(e.at)
+		}
 		if e.deadPos >= 0 {
 			deadlines++
 			if c.deadlines.s[e.deadPos] != e {
@@ -51,7 +52,7 @@ func (c *Core) Check(open []*Proposal) error {
 		case inReady:
 			ready[e.stage]++
 			ok = e.queue.items.s[e.pos] == e && e.State == Waiting && e.stage.ready.keys[e.stage.ready.id(e)] == e.queue
-			ok = ok && (e.queue.pos >= 0 || e.queue.held != nil)
+			ok = ok && (e.queue.pos >= 0 || e.queue.held > 0)
 		case inLeases:
 			leased[e.stage]++
 			ok = c.leases.s[e.pos] == e && e.State == Waiting

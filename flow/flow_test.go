@@ -147,6 +147,58 @@ func TestFullnessTravels(t *testing.T) {
 	}
 }
 
+// TestPressureIsFeltAtOnce fills five stages of three from the end: the entrance
+// refuses at the instant at which the first stage is full, and not before. Then one
+// item leaves the last stage: at the same instant, and before anything is stored,
+// one has moved up in each stage and the entrance takes one in.
+func TestPressureIsFeltAtOnce(t *testing.T) {
+	const stages, wip = 5, 3
+	b := newBench(t, line(wip, wip, wip, wip, wip))
+	var held flow.Leased // in the last stage
+	for i := range stages * wip {
+		if err := b.c.Entrance(b.now); err != nil {
+			t.Fatalf("%d items of %d are in: %v", i, stages*wip, err)
+		}
+		b.offer(strconv.Itoa(i), "")
+		for _, s := range b.c.Definition().Stages {
+			got, err := b.c.Pull(b.now, s.Name, 1, 0, nil)
+			if err != nil || len(got) == 0 {
+				break
+			}
+			if s.Name == "e" {
+				held = got[0]
+			} else {
+				b.ack(got[0])
+			}
+		}
+	}
+	_, err := b.c.Offer(b.now, flow.Offer{ID: "x"})
+	if !errors.Is(err, penstock.ErrRejected) || b.c.Level() != 1 {
+		t.Fatalf("five stages are full, and an offer is answered %v", err)
+	}
+	if got, want := b.picture(), "0 0 3|0 0 3|0 0 3|0 0 3|0 3 0"; got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+	p, err := b.c.Ack(b.now, held.Lease, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moves := b.c.Step(b.now, 10, nil)
+	if len(moves) != stages-1 {
+		t.Fatalf("%d items move up with the one that leaves, want %d", len(moves), stages-1)
+	}
+	in, err := b.c.Offer(b.now, flow.Offer{ID: "x"})
+	if err != nil {
+		t.Fatalf("one has left, and the entrance says %v", err)
+	}
+	for _, p := range append(append([]*flow.Proposal{p}, moves...), in) {
+		b.apply(p)
+	}
+	if got, want := b.picture(), "1 0 2|1 0 2|1 0 2|1 0 2|1 2 0"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestAFullSpillwayBlocks(t *testing.T) {
 	d := line(1)
 	d.Spillway = 1
@@ -269,6 +321,28 @@ func TestOrderedKeysWaitForTheirOldest(t *testing.T) {
 	b.pass(time.Second)
 	b.ack(b.pull("a"))
 	if l := b.pull("a"); l.Item.ID != "2" {
+		t.Fatal(l.Item.ID)
+	}
+}
+
+// TestAKeyWaitsForAllThatAreOut makes a stage ordered while two items of a key are
+// out: a third waits for both.
+func TestAKeyWaitsForAllThatAreOut(t *testing.T) {
+	d := line(9)
+	b := newBench(t, d)
+	for _, id := range []string{"1", "2", "3"} {
+		b.offer(id, "k")
+	}
+	out := []flow.Leased{b.pull("a"), b.pull("a")}
+	d.Stages[0].Ordered = true
+	b.do(b.c.Define(d))
+	for _, l := range out {
+		if got, _ := b.c.Pull(b.now, "a", 1, 0, nil); len(got) != 0 {
+			t.Fatalf("%s is handed out while %s is", got[0].Item.ID, l.Item.ID)
+		}
+		b.ack(l)
+	}
+	if l := b.pull("a"); l.Item.ID != "3" {
 		t.Fatal(l.Item.ID)
 	}
 }

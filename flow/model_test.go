@@ -33,7 +33,8 @@ type world struct {
 	known map[string]bool // ids that were accepted
 	next  int
 
-	latest flow.Wall // that the wall clock has shown
+	latest flow.Wall      // that the wall clock has shown
+	bound  map[string]int // what each stage may hold
 }
 
 type grant struct {
@@ -87,6 +88,7 @@ func (w *world) restart() {
 	if w.core, err = flow.New(w.now, w.def, flow.NewEpoch(w.epoch), w.stored(), w.rng); err != nil {
 		w.t.Fatal(err)
 	}
+	w.within(true)
 }
 
 func (w *world) propose(p *flow.Proposal, err error) bool {
@@ -110,6 +112,7 @@ func (w *world) commit(n int) {
 		if ok := w.core.Apply(w.now, p); !ok && w.known[p.Change.Item.ID] {
 			w.t.Fatalf("%s was accepted, and its duplicate is told it was not", p.Change.Item.ID)
 		}
+		w.within(p.Change.Op == flow.OpDefine)
 	}
 }
 
@@ -343,28 +346,104 @@ func (w *world) step() {
 	w.open = append(w.open, w.core.Step(w.now, 100, nil)...)
 }
 
-// check compares the core with the lists.
-func (w *world) check(before []flow.StageStats) {
+// check compares the core with the lists, once with what is stored and once with
+// what will be when all that is proposed is.
+func (w *world) check() {
 	if err := w.core.Check(w.open); err != nil {
 		w.t.Fatal(err)
 	}
 	inside := map[string]int{}
-	for _, it := range w.items {
-		inside[it.Stage] += int(it.Charge)
-	}
-	for i, s := range w.core.Stats(w.now).Stages {
-		if s.Used < inside[s.Stage] {
-			w.t.Fatalf("stage %s counts %d used, and %d are stored in it", s.Stage, s.Used, inside[s.Stage])
+	changed := map[uint64]bool{}
+	for _, p := range slices.Backward(w.open) {
+		if p.Change.Op != flow.OpNone {
+			w.count(inside, changed, p.Change.Item)
 		}
-		// More than the limit only where the limit was lowered, and then never
-		// more than before.
-		if s.Used > s.Limit && (i >= len(before) || before[i].Stage != s.Stage || s.Used > before[i].Used) {
+		if p.Change.Op == flow.OpMerge {
+			w.count(inside, changed, *p.Change.Absorbed)
+		}
+	}
+	for _, it := range w.items {
+		w.count(inside, changed, it)
+	}
+	for _, s := range w.core.Stats(w.now).Stages {
+		if s.Used != inside[s.Stage] {
+			w.t.Fatalf("stage %s counts %d used, and %d will be stored in it", s.Stage, s.Used, inside[s.Stage])
+		}
+		if s.Used > w.bound[s.Stage] {
 			w.t.Fatalf("stage %s holds %d of %d", s.Stage, s.Used, s.Limit)
 		}
 	}
 	if got := w.core.Stats(w.now); got.Spillway > w.def.Spillway || got.Delayed > w.def.DelayedMax {
 		w.t.Fatalf("%d in the spillway, %d delayed", got.Spillway, got.Delayed)
 	}
+}
+
+// count adds what an item takes up of its stage, if it is not counted yet.
+func (w *world) count(inside map[string]int, counted map[uint64]bool, it flow.Item) {
+	if it.No == 0 || counted[it.No] {
+		return
+	}
+	counted[it.No] = true
+	if it.State != flow.Ended {
+		inside[it.Stage] += int(it.Charge)
+	}
+}
+
+// within demands that no limit is exceeded by what is stored, after each change by
+// itself. Where a limit has just been lowered, what had its place already may come.
+func (w *world) within(defined bool) {
+	if defined {
+		w.bound = w.most()
+	}
+	for stage, n := range w.inside() {
+		if n > w.bound[stage] {
+			w.t.Fatalf("%d are stored in stage %s, where %d may be", n, stage, w.bound[stage])
+		}
+	}
+	if len(w.open) == 0 {
+		w.bound = w.most()
+	}
+}
+
+func (w *world) inside() map[string]int {
+	inside := map[string]int{}
+	for _, it := range w.items {
+		inside[it.Stage] += int(it.Charge)
+	}
+	return inside
+}
+
+// most is what each stage will hold at the most while what is proposed comes to be
+// stored, and what it may hold.
+func (w *world) most() map[string]int {
+	inside, at := w.inside(), map[uint64]flow.Item{}
+	for _, it := range w.items {
+		at[it.No] = it
+	}
+	bound := map[string]int{}
+	for _, s := range w.def.Stages {
+		bound[s.Name] = max(s.WIP, inside[s.Name])
+	}
+	for _, p := range w.open {
+		c := p.Change
+		switch c.Op {
+		case flow.OpNone, flow.OpDefine:
+			continue
+		case flow.OpMerge:
+			c.Item = *c.Absorbed
+		default:
+		}
+		if c.Item.State == flow.Ended {
+			c.Item.Charge = 0
+		}
+		if old, ok := at[c.Item.No]; ok {
+			inside[old.Stage] -= int(old.Charge)
+		}
+		inside[c.Item.Stage] += int(c.Item.Charge)
+		at[c.Item.No] = c.Item
+		bound[c.Item.Stage] = max(bound[c.Item.Stage], inside[c.Item.Stage])
+	}
+	return bound
 }
 
 // drain takes every hindrance away and works until nothing is left: there is no
@@ -405,7 +484,6 @@ func (w *world) drain() {
 func lives(t *rapid.T) {
 	w := newWorld(t)
 	for range rapid.IntRange(1, 80).Draw(t, "steps") {
-		before := w.core.Stats(w.now).Stages
 		switch rapid.IntRange(0, 19).Draw(t, "do") {
 		case 0, 1, 2, 3, 4:
 			w.offer()
@@ -430,12 +508,11 @@ func lives(t *rapid.T) {
 				w.restart()
 			}
 		}
-		w.check(before)
-		before = w.core.Stats(w.now).Stages
+		w.check()
 		if n := len(w.open); n > 0 && rapid.IntRange(0, 2).Draw(t, "commit") > 0 {
 			w.commit(rapid.IntRange(1, n).Draw(t, "n"))
 		}
-		w.check(before)
+		w.check()
 	}
 	w.drain()
 }

@@ -36,6 +36,12 @@ func (o Outcome) String() string {
 
 // A Proposal is a change that has its place reserved, and waits to be committed.
 // It must be either applied or aborted, once.
+//
+// The place that it leaves is free at once, so that what follows it through a full
+// line is part of the same commit. Therefore proposals are committed in the order
+// in which they were made, and with one that is aborted all are that were made
+// after it, before anything else is asked of the core; only a new item,
+// [Accepted], leaves no place and may be aborted alone.
 type Proposal struct {
 	Change  Change // Op is [OpNone] if there is nothing to commit
 	Outcome Outcome
@@ -64,6 +70,7 @@ func (c *Core) propose(e *entry, op Op, next Item, s *stage, to place, outcome O
 	p.Change.Item = next
 	if to != e.at {
 		c.take(to)
+		c.give(e.at)
 	}
 	c.detach(e)
 	e.where = inProposal
@@ -111,9 +118,6 @@ func (c *Core) Apply(now Instant, p *Proposal) bool {
 		c.end(now, e, p.Change.Item.Due)
 		return true
 	}
-	if p.to != e.at {
-		c.give(e.at)
-	}
 	if p.stage != e.stage || p.Change.Item.State == Blocked {
 		c.leave(e)
 	}
@@ -148,6 +152,7 @@ func (c *Core) Abort(now Instant, p *Proposal) {
 	e := p.e
 	if p.to != e.at {
 		c.give(p.to)
+		c.take(e.at)
 	}
 	if p.target != nil {
 		p.target.where = nowhere
@@ -155,7 +160,6 @@ func (c *Core) Abort(now Instant, p *Proposal) {
 	}
 	switch {
 	case e.Hop == 0: // it was never in
-		c.give(e.at)
 		delete(c.items, e.No)
 		delete(c.ids, hashID(e.ID))
 	case p.from == inLeases:

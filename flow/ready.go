@@ -37,7 +37,7 @@ type keyQueue struct {
 	turn  uint64
 	seq   uint64
 	items heap[*entry, byAge]
-	held  *entry // the item that an ordered key waits for
+	held  int // items that an ordered key waits for: more than one only where the stage was not ordered before
 }
 
 // keyID tells keys apart. In an ordered stage the items of a key are in one
@@ -85,7 +85,7 @@ func (r *ready) queue(e *entry) *keyQueue {
 
 func (r *ready) push(e *entry) {
 	q := r.queue(e)
-	if b := int32(e.Rank.Band()); b != q.band && q.items.len() == 0 && q.held == nil {
+	if b := int32(e.Rank.Band()); b != q.band && q.items.len() == 0 && q.held == 0 {
 		r.rest(q)
 		q.band, q.turn = b, 0
 	}
@@ -104,7 +104,7 @@ func (r *ready) push(e *entry) {
 
 // activate gives a key that has no turn the next one.
 func (r *ready) activate(q *keyQueue) {
-	if q.pos >= 0 || q.held != nil {
+	if q.pos >= 0 || q.held > 0 {
 		return
 	}
 	b := &r.bands[q.band]
@@ -155,7 +155,8 @@ func (r *ready) pop() *entry {
 			q.turn += uint64(e.Cost)
 			r.remove(e)
 			if r.ordered && e.Key != "" {
-				q.held = e
+				q.held++
+				e.holds = true
 				return e
 			}
 			r.activate(q)
@@ -180,18 +181,19 @@ func (r *ready) hold(e *entry) {
 	}
 	q := r.queue(e)
 	r.rest(q)
-	q.held = e
+	q.held++
+	e.holds = true
 }
 
-// release lets an ordered key go on, if this is the item that it waits for.
+// release lets an ordered key go on, if this is the last item that it waits for.
 func (r *ready) release(e *entry) {
-	if !r.ordered || e.Key == "" {
+	if !e.holds {
 		return
 	}
-	if q := r.keys[r.id(e)]; q != nil && q.held == e {
-		q.held = nil
-		r.activate(q)
-	}
+	e.holds = false
+	q := r.keys[r.id(e)]
+	q.held--
+	r.activate(q)
 }
 
 // oldestOf returns the item of a key that waits and would be handed out next.
@@ -215,6 +217,7 @@ func (r *ready) reorder(ordered bool, held []*entry) {
 	}
 	*r = ready{ordered: ordered}
 	for _, e := range held {
+		e.holds = false
 		r.hold(e)
 	}
 	for _, e := range all {

@@ -35,7 +35,6 @@ func (r *ring) pop() remembered {
 
 // end removes an item for good, and remembers its id.
 func (c *Core) end(now Instant, e *entry, until Wall) {
-	c.give(e.at)
 	e.at = place{}
 	e.where = nowhere
 	delete(c.items, e.No)

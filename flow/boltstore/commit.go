@@ -101,7 +101,7 @@ func (s *Store) write(w *work, changes []flow.Change) error {
 	log := w.tx.Bucket(logBucket)
 	log.FillPercent = 1
 	w.usage.records += s.log.n
-	return log.Put(key(w.usage.nextLog), s.log.seal())
+	return log.Put(key(w.usage.nextLog), seal(s.log.b))
 }
 
 // find is the index as it will be.
@@ -123,7 +123,7 @@ func (s *Store) change(w *work, c *flow.Change) error {
 			return fmt.Errorf("boltstore: flow %q: %w", c.Definition.Name, err)
 		}
 		w.defs = append(w.defs, *c.Definition)
-		return w.tx.Bucket(flowsBucket).Put([]byte(c.Definition.Name), b)
+		return w.tx.Bucket(flowsBucket).Put([]byte(c.Definition.Name), seal(append(make([]byte, sealSize), b...)))
 	default:
 	}
 	if c.Op == flow.OpMerge {
@@ -169,13 +169,7 @@ func (s *Store) place(w *work, no uint64, payload []byte, l *loc) {
 	n := len(s.chunks)
 	if n == 0 || len(s.chunks[n-1].bytes)+frameHeader+len(payload) > chunkSize {
 		w.usage.nextChunk++
-		if n < cap(s.chunks) {
-			s.chunks = s.chunks[:n+1]
-			s.chunks[n].bytes = s.chunks[n].bytes[:0]
-		} else {
-			s.chunks = append(s.chunks, chunk{})
-		}
-		s.chunks[n].key = w.usage.nextChunk
+		s.chunks = append(s.chunks, chunk{w.usage.nextChunk, make([]byte, 0, max(chunkSize, frameHeader+len(payload)))})
 		n++
 	}
 	c := &s.chunks[n-1]
@@ -289,13 +283,13 @@ func (s *Store) cleanChunks(w *work) error {
 // last one counts.
 func (s *Store) record(w *work, log *bolt.Bucket, no uint64, l loc) (found []byte, err error) {
 	look := func(rec []byte) error {
-		if n, _, _ := decodeHead(rec, l.log); n == no {
+		if n, _, _, _ := decodeHead(rec, l.log); n == no {
 			found = rec
 		}
 		return nil
 	}
 	if l.log == w.usage.nextLog {
-		r := reader{b: s.log.b[4:]}
+		r := reader{b: s.log.b[sealSize:]}
 		for len(r.b) > 0 {
 			_ = look(r.bytes(r.uint()))
 		}
@@ -323,12 +317,15 @@ func (s *Store) settle(w *work) {
 	for _, c := range s.chunks {
 		if w.live[c.key] > 0 {
 			s.sizes[c.key] = &usage{size: int64(len(c.bytes))}
+			s.cache.add(c.key, c.bytes)
 		}
 	}
+	clear(s.chunks) // they are the cache's now
 	for k, d := range w.live {
 		if u := s.sizes[k]; u != nil {
 			if u.live += d; u.live <= 0 {
 				delete(s.sizes, k)
+				s.cache.drop(k)
 			}
 		}
 	}

@@ -117,18 +117,19 @@ func (n names) of(p []byte) string {
 	return s
 }
 
-// decodeHead reads what the index needs.
-func decodeHead(rec []byte, key uint64) (no uint64, l loc, r reader) {
+// decodeHead reads what every record begins with.
+func decodeHead(rec []byte, key uint64) (no uint64, l loc, state flow.State, r reader) {
 	r.b = rec
 	no = r.uint()
 	l = loc{log: key, hop: uint32(r.uint())}
-	l.ended = flow.State(r.byte()) == flow.Ended
-	return no, l, r
+	state = flow.State(r.byte())
+	l.ended = state == flow.Ended
+	return no, l, state, r
 }
 
 // decodeLoc reads a record's item number, its locations, and when it is due.
 func decodeLoc(rec []byte, key uint64) (no uint64, l loc, due flow.Wall, err error) {
-	no, l, r := decodeHead(rec, key)
+	no, l, _, r := decodeHead(rec, key)
 	r.bytes(r.uint())
 	r.bytes(r.uint())
 	due = flow.Wall(r.int())
@@ -143,8 +144,8 @@ func decodeLoc(rec []byte, key uint64) (no uint64, l loc, due flow.Wall, err err
 
 // decodeItem reads a whole record.
 func decodeItem(rec []byte, key uint64, common names) (flow.Item, error) {
-	no, l, r := decodeHead(rec, key)
-	it := flow.Item{No: no, Hop: l.hop, State: flow.State(rec[len(rec)-len(r.b)-1])}
+	no, l, state, r := decodeHead(rec, key)
+	it := flow.Item{No: no, Hop: l.hop, State: state}
 	it.Flow = common.of(r.bytes(r.uint()))
 	it.ID = string(r.bytes(r.uint()))
 	it.Due = flow.Wall(r.int())
@@ -170,7 +171,7 @@ type batch struct {
 	n int
 }
 
-func (e *batch) reset() { e.b, e.n = append(e.b[:0], 0, 0, 0, 0), 0 }
+func (e *batch) reset() { e.b, e.n = append(e.b[:0], make([]byte, sealSize)...), 0 }
 
 func (e *batch) add(rec []byte) {
 	e.b = binary.AppendUvarint(e.b, uint64(len(rec)))
@@ -178,17 +179,30 @@ func (e *batch) add(rec []byte) {
 	e.n++
 }
 
-func (e *batch) seal() []byte {
-	binary.LittleEndian.PutUint32(e.b, crc32.Checksum(e.b[4:], castagnoli))
-	return e.b
+// sealSize is what a checksum takes in front of what it covers.
+const sealSize = 4
+
+// seal puts the checksum of what follows into the first bytes.
+func seal(b []byte) []byte {
+	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[sealSize:], castagnoli))
+	return b
+}
+
+// opened returns what a checksum covers, if it is right.
+func opened(b []byte) ([]byte, error) {
+	if len(b) < sealSize || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[sealSize:], castagnoli) {
+		return nil, errors.New("has a wrong checksum")
+	}
+	return b[sealSize:], nil
 }
 
 // records calls yield for each record of a log entry.
 func records(key uint64, entry []byte, yield func(rec []byte) error) error {
-	if len(entry) < 4 || binary.LittleEndian.Uint32(entry) != crc32.Checksum(entry[4:], castagnoli) {
-		return fmt.Errorf("%w: log entry %d has a wrong checksum", errCorrupt, key)
+	b, err := opened(entry)
+	if err != nil {
+		return fmt.Errorf("%w: log entry %d %w", errCorrupt, key, err)
 	}
-	r := reader{b: entry[4:]}
+	r := reader{b: b}
 	for len(r.b) > 0 {
 		rec := r.bytes(r.uint())
 		if r.bad || len(rec) < 4 {

@@ -22,7 +22,7 @@ import (
 )
 
 // Format is the version of the file's format that this package writes and reads.
-const Format = 1
+const Format = 2
 
 // Options tune a store. The zero Options are right for production.
 type Options struct {
@@ -32,6 +32,9 @@ type Options struct {
 	// Wall reads the wall clock; nil means the system's. What is remembered of
 	// ended items is forgotten by it.
 	Wall func() flow.Wall
+	// CacheBytes bounds what is kept in memory of the payloads that were written
+	// last: most are asked for soon. Default 64 MiB; below 0 none is kept.
+	CacheBytes int64
 	// LockWait is how long Open waits for another process to release the file.
 	// Default 1 s.
 	LockWait time.Duration
@@ -58,6 +61,7 @@ type Store struct {
 	ended map[string]*ended // by flow
 	sizes map[uint64]*usage // of chunks
 	usage counts
+	cache cache
 }
 
 var _ flow.Store = (*Store)(nil)
@@ -97,6 +101,9 @@ func New(path string, opts Options) *Store {
 	}
 	if opts.LockWait <= 0 {
 		opts.LockWait = time.Second
+	}
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = cacheBytes
 	}
 	return &Store{path: path, opts: opts, logSlack: logSlack, chunkSlack: chunkSlack}
 }
@@ -170,16 +177,17 @@ func (s *Store) begin(db *bolt.DB) (epoch uint64, defs []flow.Definition, err er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index, s.sizes, s.ended, s.usage = map[uint64]loc{}, map[uint64]*usage{}, map[string]*ended{}, counts{}
+	s.cache = cache{max: s.opts.CacheBytes}
 	err = db.Update(func(tx *bolt.Tx) error {
 		meta, err := checkFormat(tx)
 		if err != nil {
 			return err
 		}
-		if v := meta.Get(epochKey); v != nil {
-			epoch = unkey(v)
+		if epoch, err = readEpoch(meta); err != nil {
+			return err
 		}
 		epoch++
-		if err := meta.Put(epochKey, key(epoch)); err != nil {
+		if err := putEpoch(meta, epoch); err != nil {
 			return err
 		}
 		if defs, err = definitions(tx); err != nil {
@@ -212,14 +220,34 @@ func checkFormat(tx *bolt.Tx) (*bolt.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return meta, meta.Put(formatKey, key(Format))
+	return meta, errors.Join(meta.Put(formatKey, key(Format)), putEpoch(meta, 0))
+}
+
+// readEpoch returns the epoch of the latest Open, or 0 in a new file.
+func readEpoch(meta *bolt.Bucket) (uint64, error) {
+	b, err := opened(meta.Get(epochKey))
+	if err != nil {
+		return 0, fmt.Errorf("%w: the epoch %w", errCorrupt, err)
+	}
+	return unkey(b), nil
+}
+
+func putEpoch(meta *bolt.Bucket, epoch uint64) error {
+	return meta.Put(epochKey, seal(append(make([]byte, sealSize), key(epoch)...)))
 }
 
 func definitions(tx *bolt.Tx) (defs []flow.Definition, err error) {
 	err = tx.Bucket(flowsBucket).ForEach(func(k, v []byte) error {
 		var d flow.Definition
-		if err := json.Unmarshal(v, &d); err != nil {
-			return fmt.Errorf("%w: the definition of flow %q: %w", errCorrupt, k, err)
+		b, err := opened(v)
+		if err == nil {
+			err = json.Unmarshal(b, &d)
+		}
+		if err == nil && d.Name != string(k) {
+			err = fmt.Errorf("is of flow %.64q", d.Name)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: the definition of flow %.64q: %w", errCorrupt, k, err)
 		}
 		defs = append(defs, d)
 		return nil
@@ -274,19 +302,15 @@ func (s *Store) items(db *bolt.DB) iter.Seq2[flow.Item, error] {
 	return func(yield func(flow.Item, error) bool) {
 		errStop := errors.New("stop")
 		now, common := s.opts.Wall(), names{}
+		s.mu.Lock()
+		garbage := s.usage.records != len(s.index) // else every record is current
+		s.mu.Unlock()
 		err := db.View(func(tx *bolt.Tx) error {
 			c := tx.Bucket(logBucket).Cursor()
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				at := unkey(k)
 				err := records(at, v, func(rec []byte) error {
-					no, l, _, err := decodeLoc(rec, at)
-					if err != nil {
-						return err
-					}
-					s.mu.Lock()
-					cur, ok := s.index[no]
-					s.mu.Unlock()
-					if !ok || cur != l {
+					if garbage && !s.current(rec, at) {
 						return nil
 					}
 					it, err := decodeItem(rec, at, common)
@@ -311,6 +335,19 @@ func (s *Store) items(db *bolt.DB) iter.Seq2[flow.Item, error] {
 			yield(flow.Item{}, err)
 		}
 	}
+}
+
+// current reports whether a record is its item's latest. One that cannot be read
+// is, so that reading it says why.
+func (s *Store) current(rec []byte, at uint64) bool {
+	no, l, _, err := decodeLoc(rec, at)
+	if err != nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cur, ok := s.index[no]
+	return ok && cur == l
 }
 
 // remember reports whether an ended item is still to be remembered.
@@ -345,9 +382,14 @@ func (s *Store) Payload(_ context.Context, no uint64) (payload []byte, err error
 	for range 10 { // the cleaner may move it while we look
 		s.mu.Lock()
 		l, ok := s.index[no]
+		chunk := s.cache.chunks[l.chunk]
 		s.mu.Unlock()
 		if !ok || l.ended {
 			return nil, fmt.Errorf("%w: number %d", flow.ErrUnknownItem, no)
+		}
+		if chunk != nil {
+			p, err := frame(chunk, l, no)
+			return append(make([]byte, 0, len(p)), p...), err
 		}
 		err = s.db.View(func(tx *bolt.Tx) error {
 			p, err := frame(tx.Bucket(chunkBucket).Get(key(l.chunk)), l, no)

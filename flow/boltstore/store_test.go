@@ -240,48 +240,6 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// TestVerifyFindsDamage turns every page that holds something over, one at a
-// time.
-func TestVerifyFindsDamage(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "flow.db")
-	s := boltstore.New(path, boltstore.Options{Wall: fixedWall})
-	storetest.Read(t, s)
-	def := flow.Definition{Name: "f", Stages: []flow.Stage{{Name: "a", WIP: 10}}}.Normalize()
-	if err := s.Commit(t.Context(), []flow.Change{{Op: flow.OpDefine, Definition: &def}, put(1, 5000), put(2, 10)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if r := verified(t, path); r.Items["waiting"] != 2 {
-		t.Fatalf("%+v", r)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := strings.Index(string(data), string(make([]byte, 5000))) // the payload's zeros are the longest run within used pages
-	found := false
-	for off := range data {
-		if off > 8*4096 || found {
-			break
-		}
-		if off%512 == 100 && off > at && at > 0 {
-			broken := append([]byte(nil), data...)
-			broken[off] ^= 0xff
-			p := filepath.Join(t.TempDir(), "broken.db")
-			if err := os.WriteFile(p, broken, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			r, err := boltstore.Verify(p)
-			found = err != nil || len(r.Problems) > 0
-		}
-	}
-	if !found {
-		t.Error("no damage was found")
-	}
-}
-
 // TestHistoriesPastTheCleaner is the conformance suite's history with commits so
 // large that the log and the chunks are cleaned meanwhile.
 func TestHistoriesPastTheCleaner(t *testing.T) {

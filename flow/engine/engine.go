@@ -119,30 +119,12 @@ func Open(ctx context.Context, store flow.Store, opts Options) (*Engine, error) 
 
 // load reads the store once, and deals the items to the flows.
 func (e *Engine) load(defs []flow.Definition, items iter.Seq2[flow.Item, error]) error {
-	byFlow := map[string][]flow.Item{}
-	for it, err := range items {
-		if err != nil {
-			return err
-		}
-		byFlow[it.Flow] = append(byFlow[it.Flow], it)
+	cores, err := flow.Load(now(), defs, e.epoch, items, e.rng)
+	if err != nil {
+		return err
 	}
-	for _, d := range defs {
-		all := byFlow[d.Name]
-		delete(byFlow, d.Name)
-		core, err := flow.New(now(), d, e.epoch, func(yield func(flow.Item, error) bool) {
-			for _, it := range all {
-				if !yield(it, nil) {
-					return
-				}
-			}
-		}, e.rng)
-		if err != nil {
-			return err
-		}
-		e.add(d.Name, core).defined = true
-	}
-	for name := range byFlow {
-		return fmt.Errorf("flow: the store has items of flow %q, which is not defined", name)
+	for i, d := range defs {
+		e.add(d.Name, cores[i]).defined = true
 	}
 	return nil
 }

@@ -101,25 +101,37 @@ func TestAWaitingWorkerWakes(t *testing.T) {
 	})
 }
 
-// TestAFreedSlotTravels frees the last slot of a full line, and expects one to be
-// admitted at the entrance in no time.
-func TestAFreedSlotTravels(t *testing.T) {
-	run(t, line("a b c d e", 1), &storetest.Mem{}, func(t *testing.T, e *engine.Engine) {
-		var last engine.Job
-		for range 5 {
-			offer(t, e, flow.Offer{})
-			for _, s := range []string{"a", "b", "c", "d", "e"} {
-				jobs, err := e.Pull(t.Context(), "f", s, 1, 0, 0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(jobs) == 1 && s != "e" {
-					ack(t, e, jobs[0])
-				} else if len(jobs) == 1 {
-					last = jobs[0]
-				}
+// fillLine fills five stages of one item each, and returns the one in the last.
+func fillLine(t *testing.T, e *engine.Engine) (last engine.Job) {
+	t.Helper()
+	for range 5 {
+		offer(t, e, flow.Offer{})
+		for _, s := range []string{"a", "b", "c", "d", "e"} {
+			jobs, err := e.Pull(t.Context(), "f", s, 1, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(jobs) == 1 && s != "e" {
+				ack(t, e, jobs[0])
+			} else if len(jobs) == 1 {
+				last = jobs[0]
 			}
 		}
+	}
+	return last
+}
+
+// TestAFreedSlotTravels frees the last slot of a full line, and expects one to be
+// admitted at the entrance in no time and after one commit.
+func TestAFreedSlotTravels(t *testing.T) {
+	var commits []int // how many changes each had
+	store := &storetest.Mem{Fail: func(cs []flow.Change) error {
+		commits = append(commits, len(cs))
+		return nil
+	}}
+	run(t, line("a b c d e", 1), store, func(t *testing.T, e *engine.Engine) {
+		last := fillLine(t, e)
+		commits = nil
 		if r := offer(t, e, flow.Offer{}); !errors.Is(r.Err, penstock.ErrRejected) {
 			t.Fatalf("a full line: %+v", r)
 		}
@@ -127,9 +139,49 @@ func TestAFreedSlotTravels(t *testing.T) {
 		if o := ack(t, e, last); o != flow.Finished {
 			t.Fatal(o)
 		}
-		synctest.Wait()
+		if len(commits) != 1 || commits[0] != 5 {
+			t.Errorf("one leaves and four move up by commits of %v changes, want one of 5", commits)
+		}
 		if r := offer(t, e, flow.Offer{}); r.Outcome != flow.Accepted || time.Since(start) != 0 {
 			t.Errorf("%+v after %v", r, time.Since(start))
+		}
+	})
+}
+
+// TestNothingStaysWhereNothingLeft lets an item leave a full line, which cannot be
+// stored: with it go back those that moved up, and one that was offered then.
+func TestNothingStaysWhereNothingLeft(t *testing.T) {
+	store := &storetest.Mem{}
+	run(t, line("a b c d e", 1), store, func(t *testing.T, e *engine.Engine) {
+		last := fillLine(t, e)
+		offered := make(chan engine.Result, 1)
+		store.Fail = func([]flow.Change) error {
+			store.Fail = nil // there is room for what comes next
+			go func() { offered <- offer(t, e, flow.Offer{ID: "new"}) }()
+			time.Sleep(time.Millisecond)
+			return flow.ErrStoreFull
+		}
+		if r := e.Ack(t.Context(), "f", engine.Ack{Lease: last.Lease})[0]; !errors.Is(r.Err, flow.ErrStoreFull) {
+			t.Fatalf("%+v", r)
+		}
+		if r := <-offered; !errors.Is(r.Err, flow.ErrStoreFull) {
+			t.Errorf("what was offered meanwhile: %+v", r)
+		}
+		st, err := e.Stats("f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range st.Stages {
+			if s.Used != 1 {
+				t.Errorf("stage %s holds %d of 1", s.Stage, s.Used)
+			}
+		}
+		time.Sleep(time.Second)
+		if o := ack(t, e, last); o != flow.Finished {
+			t.Error(o)
+		}
+		if r := offer(t, e, flow.Offer{ID: "new"}); r.Outcome != flow.Accepted {
+			t.Errorf("%+v", r)
 		}
 	})
 }
