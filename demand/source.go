@@ -36,6 +36,10 @@ func From[T any](seq iter.Seq[T]) Stream[T] {
 		if !e.ready() {
 			return e.cause()
 		}
+		if want, send := e.want, push; want != nil {
+			// Apart, since the loop is faster without it and most have no need of it.
+			push = func(v T) bool { return send(v) && want() }
+		}
 		me, over := e.stage(), false
 		defer e.claim(me, name, &err)
 		e.inside = me
@@ -48,22 +52,21 @@ func From[T any](seq iter.Seq[T]) Stream[T] {
 				return false
 			}
 			// The first three steps by name: a loop would keep its state in memory.
-			if f != nil {
+			switch {
+			case h != nil:
 				e.inside = first
 				v = f(v)
-				if g != nil {
-					e.inside = first + 1
-					v = g(v)
-					if h != nil {
-						e.inside = first + 2
-						v = h(v)
-						if more {
-							v = l.through(3, v)
-						}
-					}
+				e.inside = first + 1
+				v = g(v)
+				e.inside = first + 2
+				v = h(v)
+				if more {
+					v = l.through(3, v)
 				}
+			case f != nil:
+				v = l.through(0, v)
 			}
-			if push(v) && e.ready() {
+			if push(v) && !e.stop.Load() {
 				e.inside = me
 				return true
 			}
