@@ -100,6 +100,14 @@ flow-peers: ## flows beside JetStream, River and Asynq (installs PostgreSQL and 
 arena: ## real limiters on the same plants, for penstock lab arena (20 minutes and more)
 	go test -C bench/arena -count=1 -timeout=4h -run='^TestArena$$' -out=results.json -seeds=$(strip $(SEEDS)) .
 
+.PHONY: numbers
+numbers: build ## the default law beside the numbers that it is to reach (10 seeds; an hour)
+	bin/penstock lab arena --numbers --cases --seeds 10
+
+.PHONY: plots
+plots: build ## the pictures in docs/laws.md
+	bin/penstock lab arena --plots docs/img
+
 .PHONY: micro
 micro: ## what limiters cost per call, ours and others (2 minutes)
 	bash bench/arena/micro/run.sh

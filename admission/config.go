@@ -12,6 +12,11 @@ import (
 type Config struct {
 	// Limit is the law of a lone gate; nil means [limit.Default]. It must be nil
 	// where Gates are given.
+	//
+	// Where neither is given, the work is taken to run in this process: a
+	// [Controller] then puts what package sense sees of the process beside the
+	// law ([limit.Direct]), from [New] until [Controller.Close]. Elsewhere, and in
+	// a Core, the law is alone.
 	Limit limit.Law
 
 	// Gates are the callees. Empty means one, unnamed, with Limit. At most

@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/admission/sense"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
 
-// A Controller admits concurrent callers: a [Core] with a lock and a timer. It
-// starts no goroutines; its one timer is armed only while something waits, is
-// refused, or is being measured.
+// A Controller admits concurrent callers: a [Core] with a lock and a timer. The
+// timer is armed only while something waits, is refused, or is being measured.
+// Its only goroutine is the process's one sampler, where it uses that: see
+// [Config.Limit].
 type Controller struct {
 	doors     atomic.Pointer[[]*turnstile] // by route: refusals for rank take no lock
 	names     atomic.Pointer[[]string]     // by gate
@@ -26,6 +29,7 @@ type Controller struct {
 	alarm   Alarm
 	timer   *time.Timer
 	closed  bool
+	process *sense.View // of this process, where the work runs in it
 
 	channels sync.Pool // of chan Decision, empty
 }
@@ -36,7 +40,12 @@ func New(cfg Config) *Controller {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64() //nolint:forbidigo // the shell is where randomness enters
 	}
-	c := &Controller{core: NewCore(cfg)}
+	var process *sense.View
+	if cfg.Limit == nil && len(cfg.Gates) == 0 && cfg.Validate() == nil {
+		process = sense.Open()
+		cfg.Limit = limit.Direct(limit.Default(), process.Load)
+	}
+	c := &Controller{core: NewCore(cfg), process: process}
 	c.core.shared = true
 	c.cohortKey = rand.Uint64() //nolint:forbidigo // a secret of the process
 	c.publish()
@@ -275,12 +284,16 @@ func (c *Controller) Drain() {
 	c.settle()
 }
 
-// Close stops the timer for good. Permits may still be returned, but nothing
-// that waits is refused in time any more: drain first.
+// Close stops the timer for good, and gives the process's sampler up where it
+// uses that. Permits may still be returned, but nothing that waits is refused in
+// time any more: drain first.
 func (c *Controller) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	if c.process != nil {
+		c.process.Close()
+	}
 	if c.timer != nil {
 		c.timer.Stop()
 	}

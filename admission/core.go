@@ -211,8 +211,8 @@ func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (unt
 	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
 		bound = p.passing() // what stands is beneath it, and not in its way
 	}
-	if longest, ok := p.patientFor(); ok && r.waitFor == 0 && !w.HasDeadline {
-		bound = min(bound, longest)
+	if r.waitFor == 0 && !w.HasDeadline {
+		bound = min(bound, p.patientFor())
 	}
 	until = now.Add(bound)
 	why = penstock.ReasonSojourn

@@ -21,6 +21,7 @@ const (
 	firstBound     = time.Second // before any service time is known
 	burstBoundP50  = 4           // a passing queue: the longer of 4 x p50
 	burstBoundP90  = 2           // and 2 x p90
+	unknownP50     = 2.5         // a passing queue of work whose patience is not known
 	standBoundP50  = 1           // a standing queue: p50
 	standOn        = 0.9         // a queue stands once it is there for this share of the time,
 	standOff       = 0.5         // until it is there for less than this,
@@ -138,11 +139,18 @@ func (p *pool) latestStart(now, deadline mono.Time) mono.Time {
 	return deadline.Add(-min(p.service.P90, time.Duration(serviceShare*float64(left))))
 }
 
-// patientFor is how long work without a deadline may wait, as far as its callers'
-// patience is known: they would probably leave before the end of a longer one.
-func (p *pool) patientFor() (time.Duration, bool) {
-	age := p.patience.age
-	return age - min(p.service.P90, time.Duration(serviceShare*float64(age))), p.patience.known
+// patientFor is how long work without a deadline may wait: until its caller would
+// probably leave before the end of it, as far as that is known. Before, nobody
+// has been seen to wait for long, and a gateful may turn out to be too late at
+// once.
+func (p *pool) patientFor() time.Duration {
+	if age := p.patience.age; p.patience.known {
+		return age - min(p.service.P90, time.Duration(serviceShare*float64(age)))
+	}
+	if p.service.n == 0 {
+		return firstBound
+	}
+	return times(unknownP50, p.service.P50)
 }
 
 // waitBehind estimates the wait behind work that costs ahead slots.

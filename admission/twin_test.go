@@ -37,7 +37,8 @@ type fate struct {
 // and the Controller in a bubble, and demands identical fates.
 func TestTwins(t *testing.T) {
 	for name, cfg := range map[string]func() admission.Config{
-		"lone gate, default law": func() admission.Config { return admission.Config{Seed: 7} },
+		// Named, since a Controller that is given none looks at its process, too.
+		"lone gate, default law": func() admission.Config { return admission.Config{Seed: 7, Limit: limit.Default()} },
 		"two pools, three gates": func() admission.Config {
 			return admission.Config{
 				Seed:  8,
@@ -48,7 +49,9 @@ func TestTwins(t *testing.T) {
 			}
 		},
 		"fractional limit": func() admission.Config { return admission.Config{Seed: 9, Limit: limit.Fixed(0.4)} },
-		"observed":         func() admission.Config { return admission.Config{Seed: 10, Observe: true} },
+		"observed": func() admission.Config {
+			return admission.Config{Seed: 10, Observe: true, Limit: limit.Default()}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refused := 0

@@ -14,12 +14,16 @@ import (
 const (
 	defaultStart     = 16   // slots before anything was measured
 	defaultFloor     = 1    // never below: a limit of 1 still learns
-	windowReplies    = 24   // replies that make a window, or one per slot if more
+	windowReplies    = 24   // replies that make a window, or one per slot if more,
+	repliesPerSlot   = 8    // or so many per slot if fewer: at the floor a reply is precious
 	fullShare        = 0.8  // work counts as sent "with the limit full" from this share on
 	answeredShare    = 0.95 // a window closes when so many of its replies are in
 	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor
 	latePower        = 4    // how sharply late replies shrink the target
 	maxStep          = 2.0  // most that one window may change the target, either way
+	gainMost         = 0.7  // how far towards the target a window moves the limit where it is certain,
+	gainNoise        = 0.35 // and half so far where its ratio is known to this share
+	noiseMemory      = 0.25 // weight of a window in what is known of the noise
 	dipSoon          = 4    // a new reference is measured again after so many dip lengths,
 	dipEvery         = 128  // then after twice as many each time, up to this
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
@@ -52,8 +56,9 @@ type octave struct {
 		every   int // dip lengths until the next
 	}
 
-	late    float64   // moving share of late replies, over work sent after the last cut
-	cutAt   mono.Time // instant of the last cut
+	noise   [2]float64 // by kind: moving squared coefficient of variation of reply times
+	late    float64    // moving share of late replies, over work sent after the last cut
+	cutAt   mono.Time  // instant of the last cut
 	hasCut  bool
 	meanFor time.Duration // moving mean of reply times: the law's own time scale
 
@@ -82,7 +87,7 @@ const (
 	dipKind                // at half of it
 )
 
-// A window watches the first max(24, level) dispatches that fill the level,
+// A window watches the first max(24, level) dispatches (fewer below three slots) that fill the level,
 // until nearly all are answered. Judging sooner would judge the quick ones.
 type window struct {
 	kind     kind
@@ -99,11 +104,12 @@ type window struct {
 	late     int
 	sumLog   float64 // sum of ln(slots taken) over the tagged
 	sumTime  float64 // seconds, over the answered
+	squares  float64 // of them
 	sumStart float64 // seconds since opened, over the tagged not yet back
 }
 
 func newOctave(limit, most float64) *octave {
-	o := &octave{limit: max(defaultFloor, limit), most: most}
+	o := &octave{limit: max(defaultFloor, limit), most: most, noise: [2]float64{1, 1}}
 	o.open(windowKind)
 	return o
 }
@@ -114,8 +120,11 @@ func (o *octave) open(k kind) {
 		level = max(defaultFloor, o.limit/2)
 	}
 	// A level of 1.4 is one slot, and is full when that is taken.
-	fill := int(math.Ceil(fullShare * max(1, math.Round(level))))
-	o.w = window{kind: k, level: level, fill: fill, want: max(windowReplies, int(level))}
+	slots := max(1, math.Round(level))
+	o.w = window{
+		kind: k, level: level, fill: int(math.Ceil(fullShare * slots)),
+		want: max(min(windowReplies, repliesPerSlot*int(slots)), int(level)),
+	}
 }
 
 // Limit is the limit, or half of it during a dip.
@@ -179,6 +188,7 @@ func (o *octave) count(s *Sample, took time.Duration) {
 		w.void++
 	default:
 		w.sumTime += took.Seconds()
+		w.squares += took.Seconds() * took.Seconds()
 		w.answered++
 		if s.Outcome == penstock.Dropped {
 			w.late++
@@ -220,6 +230,7 @@ func (o *octave) judge(now mono.Time) {
 	}
 	late := float64(w.late) / float64(w.tagged)
 	was := w.kind
+	o.hear(w)
 	switch {
 	case was == dipKind:
 		o.refer(now, got)
@@ -234,6 +245,25 @@ func (o *octave) judge(now mono.Time) {
 		o.dip.started = now
 		o.open(dipKind)
 	}
+}
+
+// hear follows how much reply times scatter.
+func (o *octave) hear(w *window) {
+	if w.answered < 2 || w.sumTime <= 0 {
+		return
+	}
+	mean := w.sumTime / float64(w.answered)
+	cv2 := max(0, w.squares/float64(w.answered)/(mean*mean)-1)
+	o.noise[w.kind] += noiseMemory * (cv2 - o.noise[w.kind])
+}
+
+// gain is how far, in logarithm, a window moves the limit towards its target. A
+// noisy one moves it less: the variance of its ratio is that of its mean and of
+// the reference's.
+func (o *octave) gain() float64 {
+	dips := max(1, min(o.ref.weight, referenceMemory+1))
+	variance := (o.noise[windowKind] + o.noise[dipKind]/dips) / float64(o.w.want)
+	return gainMost / (1 + variance/(gainNoise*gainNoise))
 }
 
 // refer takes a dip's result as the reference. A lucky first one would freeze the
@@ -331,8 +361,8 @@ func (o *octave) shrink(late float64) {
 	}
 }
 
-// apply moves the limit half way (in logarithm) to x + sqrt(x), where x is the
-// limit corrected by the ratio found.
+// apply moves the limit part of the way (in logarithm) to x + sqrt(x), where x is
+// the limit corrected by the ratio found.
 func (o *octave) apply(ratio, late float64) {
 	step := maxStep
 	if ratio > 0 {
@@ -340,7 +370,11 @@ func (o *octave) apply(ratio, late float64) {
 	}
 	step *= math.Pow(1-late, latePower)
 	x := o.limit * min(max(step, 1/maxStep), maxStep)
-	o.limit = min(max(defaultFloor, math.Sqrt(o.limit*(x+math.Sqrt(x)))), o.most)
+	to := x + math.Sqrt(x)
+	if late > lateCut {
+		to = min(to, o.limit) // the headroom of a small limit is more than the cut
+	}
+	o.limit = min(max(defaultFloor, o.limit*math.Pow(to/o.limit, o.gain())), o.most)
 }
 
 // dipEnds is when a dip is given up: nothing has filled it for some reply times,

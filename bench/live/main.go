@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-go/penstock/load"
@@ -36,9 +37,9 @@ const (
 )
 
 func main() {
-	role := flag.String("role", "run", "run or plant")
-	law := flag.String("law", "constant", "of the plant: constant or exponential")
-	only := flag.String("only", "", "comma-separated sections: steady, exponential, steps, storm")
+	role := flag.String("role", "run", "run, plant or cpu")
+	law := flag.String("law", "constant", "of the plant: constant or exponential; with -role cpu: none, auto or inferred")
+	only := flag.String("only", "", "comma-separated sections: steady, exponential, steps, timeouts, storm, cpu")
 	penstock := flag.String("penstock", "bin/penstock", "the binary under test")
 	length := flag.Duration("for", 10*time.Second, "length of a steady row")
 	flag.Parse()
@@ -49,11 +50,14 @@ func main() {
 		}
 		return
 	}
+	if *role == "cpu" {
+		must(0, serveCPU(*law))
+	}
 	b := &bench{penstock: *penstock, length: *length, out: os.Stdout}
 	sections := []struct {
 		name string
 		run  func()
-	}{{"steady", b.steady}, {"exponential", b.exponential}, {"steps", b.steps}, {"storm", b.storm}}
+	}{{"steady", b.steady}, {"exponential", b.exponential}, {"steps", b.steps}, {"timeouts", b.timeouts}, {"storm", b.storm}, {"cpu", b.cpu}}
 	for _, s := range sections {
 		if *only == "" || strings.Contains(","+*only+",", ","+s.name+",") {
 			s.run()
@@ -168,25 +172,29 @@ func (r *rig) offer(times float64, length, warmup time.Duration, retry load.Retr
 // capacityOf measures what the plant finishes per second when it is kept busy
 // by twice its workers, closed loop.
 func (r *rig) capacityOf() float64 {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4 * workers}}
-	const long = 3 * time.Second
-	before := r.tell("").Served
+	return closedLoop("http://"+r.target+"/", 2*workers, 3*time.Second)
+}
+
+// closedLoop is how many answers per second so many callers get who ask again as
+// soon as they have one.
+func closedLoop(url string, callers int, long time.Duration) float64 {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * callers}}
 	begin := time.Now()
+	var answers atomic.Int64
 	var wg sync.WaitGroup
-	for range 2 * workers {
+	for range callers {
 		wg.Go(func() {
 			for time.Since(begin) < long {
-				if resp, err := client.Get("http://" + r.target + "/"); err == nil {
+				if resp, err := client.Get(url); err == nil {
 					_, _ = io.Copy(io.Discard, resp.Body)
 					_ = resp.Body.Close()
+					answers.Add(1)
 				}
 			}
 		})
 	}
-	time.Sleep(long)
-	served := r.tell("").Served - before
 	wg.Wait()
-	return float64(served) / long.Seconds()
+	return float64(answers.Load()) / time.Since(begin).Seconds()
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the gateway and the live bench, runs it, and writes a dated report.
-# Usage: bench/live/run.sh [-only steady,exponential,steps,storm] [-for 10s]
+# Usage: bench/live/run.sh [-only steady,exponential,steps,timeouts,storm,cpu] [-for 10s]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 go build -trimpath -o bin/penstock ./cmd/penstock

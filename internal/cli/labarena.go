@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/lab/arena"
 )
 
@@ -23,12 +24,16 @@ lulls. A table per plant, then where penstock loses, then everybody over all.
 
 penstock's own laws and the oracle run here, in virtual time. What other people's
 limiters do comes from a file: real code of their modules, run by "make arena".
-In a clone of the repository it is there already.`
+In a clone of the repository it is there already.
+
+--numbers runs something else: the default law on every plant and in every event
+for which a number is to be reached, and says which are. All of it takes an hour;
+--plant picks.`
 
 func labArenaCommand() *cobra.Command {
-	var from, page, only string
+	var from, page, only, plots string
 	var seeds int
-	var asJSON bool
+	var asJSON, numbers, each bool
 	cmd := &cobra.Command{
 		Use:     "arena",
 		Short:   "Compare limiters on the same plants: the scoreboard",
@@ -36,6 +41,15 @@ func labArenaCommand() *cobra.Command {
 		Example: "  penstock lab arena --html arena.html\n  penstock lab arena --plant 'slower' --seeds 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if plots != "" {
+				if err := arena.WritePlots(plots); err != nil {
+					return fmt.Errorf("lab arena: --plots: %w", err)
+				}
+				return nil
+			}
+			if numbers {
+				return runNumbers(cmd, only, seeds, each)
+			}
 			plants, err := arenaPlants(only)
 			if seeds < 1 || seeds > arena.MaxSeeds {
 				err = errors.Join(err, fmt.Errorf("lab arena: --seeds: %d is not a number from 1 to %d", seeds, arena.MaxSeeds))
@@ -72,7 +86,37 @@ func labArenaCommand() *cobra.Command {
 	flags.StringVar(&only, "plant", "", "only the plants whose name matches this regular expression (default: all)")
 	flags.IntVar(&seeds, "seeds", 5, "replications of the virtual runs")
 	flags.BoolVar(&asJSON, "json", false, "print as JSON")
+	flags.BoolVar(&numbers, "numbers", false, "hold the default law to the numbers that it is to reach")
+	flags.StringVar(&plots, "plots", "", "write pictures of the default law in a step, a lull and a storm into this folder, and nothing else")
+	flags.BoolVar(&each, "cases", false, "with --numbers: a line for each load and service law, too")
 	return cmd
+}
+
+// runNumbers runs the cases whose row or name matches, and prints the table.
+func runNumbers(cmd *cobra.Command, only string, seeds int, each bool) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return usage(fmt.Errorf("lab arena: --plant: %w", err))
+	}
+	if seeds < 1 || seeds > arena.MaxSeeds {
+		return usage(fmt.Errorf("lab arena: --seeds: %d is not a number from 1 to %d", seeds, arena.MaxSeeds))
+	}
+	var cases []arena.Case
+	for _, c := range arena.Cases() {
+		if wanted.MatchString(c.Row + ", " + c.Name) {
+			cases = append(cases, c)
+		}
+	}
+	if len(cases) == 0 {
+		return usage(fmt.Errorf("lab arena: --plant: nothing matches %q", only))
+	}
+	show, clearProgress := arenaProgress(cmd.ErrOrStderr())
+	results, err := arena.RunNumbers(cmd.Context(), cases, limit.Default, seeds, show)
+	clearProgress()
+	if err != nil {
+		return fmt.Errorf("lab arena: %w", err)
+	}
+	return arena.WriteNumbers(cmd.OutOrStdout(), results, each)
 }
 
 // arenaPlants are the plants whose name matches.

@@ -42,7 +42,7 @@ type contest struct {
 	name  string
 	trial Trial
 	judge []stretch
-	start start
+	start Start
 
 	once    sync.Once
 	oracles []Result // under each limit of the grid
@@ -123,7 +123,7 @@ func Suite(t *testing.T, newLaw func() limit.Law) {
 type demand struct {
 	name     string
 	trial    Trial
-	start    start
+	start    Start
 	mean     time.Duration // of service; 0 means 10 ms
 	services int           // how many of the service laws, at full size; 0 means the first two
 	only     int           // 1 + the service law to take where not at full size; 0 means as many as services

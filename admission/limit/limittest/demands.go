@@ -95,8 +95,8 @@ func starts() []*contest {
 	var ds []demand
 	for _, from := range []struct {
 		name  string
-		start start
-	}{{"from its own start", fresh}, {"from the floor", sunk}, {"from 1000", raised}} {
+		start Start
+	}{{"from its own start", Fresh}, {"from the floor", Sunk}, {"from 1000", Raised}} {
 		for _, load := range pick([]float64{2, 10}, []float64{2}) {
 			ds = append(ds, demand{
 				name: fmt.Sprintf("%s at %gx", from.name, load), start: from.start, services: 3,
@@ -194,7 +194,7 @@ func incident() []*contest {
 // floor: whatever losses have brought a law to, it rises again.
 func floor() []*contest {
 	return all([]demand{{
-		name: "after 60 s of nothing but losses, at 2x", start: sunk, services: 4, only: exponentialOnly,
+		name: "after 60 s of nothing but losses, at 2x", start: Sunk, services: 4, only: exponentialOnly,
 		trial: Trial{Workers: 8, Load: []Load{{For: 10 * s, Of: 2}}}, judge: []stretch{{5 * s, 10 * s, 0.85}},
 	}})
 }

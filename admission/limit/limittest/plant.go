@@ -30,12 +30,19 @@ const (
 	// the service time at half of that, as much again at 9/10, and more and more
 	// beyond.
 	Collected
+	// Behind is a server of many workers, each of which asks a database behind it,
+	// and waits: the database has Workers connections, Service is its time, and
+	// others keep it busy for a quarter of the time. Nothing in front sees it.
+	Behind
 )
 
 const (
 	contention   = 0.02 // Scaling's alpha
 	heapWorkers  = 8    // Collected: the heap holds so many times its workers
 	heapCost     = 0.1  // Collected: service is stretched by cost x live/(rest)
+	behindFront  = 8    // Behind: so many workers in front for each connection
+	behindOwn    = 0.1  // Behind: service in front, over that of the database
+	behindOthers = 0.25 // Behind: share of the database's time that others take
 	heapFullest  = 0.99 // Collected: the share at which the heap counts as full
 	sharedServer = 1 << 20
 )
@@ -60,6 +67,8 @@ func (t Trial) units() float64 {
 		return n / (1 + contention*(n-1) + coherence(t.Workers)*n*(n-1))
 	case Collected:
 		return n / slowdown(t.Workers, t.Workers)
+	case Behind:
+		return n * (1 - behindOthers)
 	case Queue, Sharing:
 	}
 	return n
@@ -81,6 +90,8 @@ func (r *run) build() server {
 	case Scaling:
 		usl := sim.USL{Alpha: contention, Beta: coherence(r.Workers)}
 		return &scaling{sim.NewSharingServer(&r.loop, sharedServer, usl, r.Service, rng, r.served), r.Workers, 1}
+	case Behind:
+		return newBehind(r, rng)
 	case Queue, Collected:
 	}
 	s := sim.NewServer(&r.loop, r.Workers, r.Service, rng, r.served)

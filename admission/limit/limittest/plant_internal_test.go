@@ -43,6 +43,7 @@ func TestCapacity(t *testing.T) {
 		{name: "sharing", plant: Sharing, least: 0.99, most: 1.01},
 		{name: "scaling", plant: Scaling, least: 0.55, most: 0.85},
 		{name: "collected", plant: Collected, least: 0.93, most: 0.98},
+		{name: "behind", plant: Behind, least: 0.98, most: 1.01},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			run := func(inside float64) float64 {
@@ -84,10 +85,10 @@ func TestReports(t *testing.T) {
 func TestStarts(t *testing.T) {
 	trial := Trial{Service: sim.Constant(10 * time.Millisecond)}
 	for _, c := range []struct {
-		start       start
+		start       Start
 		least, most float64
-	}{{fresh, 16, 16}, {sunk, 1, 1.5}, {raised, 1000, 4000}} {
-		if got := c.start.lead(limit.Default(), trial).Limit(); got < c.least || got > c.most {
+	}{{Fresh, 16, 16}, {Sunk, 1, 1.5}, {Raised, 1000, 4000}} {
+		if got := c.start.Lead(limit.Default(), trial).Limit(); got < c.least || got > c.most {
 			t.Errorf("start %d: a limit of %g, want %g to %g", c.start, got, c.least, c.most)
 		}
 	}

@@ -45,7 +45,7 @@ func (c Check) Run(newLaw func() limit.Law) (failures []Failure) {
 func (c *contest) run(check Check, newLaw func() limit.Law) (scores []Score) {
 	trial := c.trial
 	trial.Reports = check.reports
-	trial.New = func() limit.Law { return c.start.lead(newLaw(), trial) }
+	trial.New = func() limit.Law { return c.start.Lead(newLaw(), trial) }
 	got := trial.Run()
 	p99 := got.P(0.99)
 	for _, s := range c.judge {

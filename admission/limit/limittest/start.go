@@ -8,13 +8,14 @@ import (
 	"github.com/penstock-go/penstock/mono"
 )
 
-// A start is what a law has been through before a trial begins.
-type start uint8
+// A Start is what a law has been through before a trial begins.
+type Start uint8
 
+// The starts.
 const (
-	fresh  start = iota
-	sunk         // nothing but losses, for a minute
-	raised       // a callee of any capacity, until the limit was 1000
+	Fresh  Start = iota // nothing
+	Sunk                // nothing but losses, for a minute
+	Raised              // a callee of any capacity, until the limit was 1000
 )
 
 const (
@@ -24,15 +25,15 @@ const (
 	sunkReply = 100 * time.Millisecond
 )
 
-// lead takes a law through its past, until just before the trial.
-func (s start) lead(law limit.Law, t Trial) limit.Law {
+// Lead takes a law through its past, until just before the trial.
+func (s Start) Lead(law limit.Law, t Trial) limit.Law {
 	switch s {
-	case sunk:
+	case Sunk:
 		past(law, sunkFor, sunkReply, limit.Sample{Outcome: penstock.Dropped, Late: true}, func() bool { return false })
-	case raised:
+	case Raised:
 		mean := t.Service.Mean()
 		past(law, raisedFor*mean, mean, limit.Sample{Outcome: penstock.OK, HasDelay: t.Reports}, func() bool { return law.Limit() >= raisedTo })
-	case fresh:
+	case Fresh:
 	}
 	return law
 }

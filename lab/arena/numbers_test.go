@@ -1,0 +1,119 @@
+package arena_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/lab/arena"
+)
+
+// Cases have names of their own, room for what they judge, and a row each.
+func TestCases(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range arena.Cases() {
+		name := c.Row + ", " + c.Name
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+		if len(c.Stretches) == 0 || len(c.Grid) < 2 {
+			t.Errorf("%s judges nothing, or has no oracle", name)
+		}
+		for _, s := range c.Stretches {
+			if s.From >= s.To || s.To > c.Trial.Length() {
+				t.Errorf("%s: %s is from %v to %v of %v", name, s.Name, s.From, s.To, c.Trial.Length())
+			}
+		}
+	}
+	if len(seen) < 300 {
+		t.Errorf("%d cases only", len(seen))
+	}
+}
+
+func steadyCase(t *testing.T) arena.Case {
+	t.Helper()
+	for _, c := range arena.Cases() {
+		if c.Row == "queue, 8 workers" && c.Name == "2x, constant" {
+			c.Trial.Load[0].For = 5 * time.Second
+			c.Stretches[0].To = 5 * time.Second
+			return c
+		}
+	}
+	t.Fatal("no such case")
+	return arena.Case{}
+}
+
+// A good limit reaches what is due, and a bad one is told what it misses.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		slots  float64
+		misses string
+	}{{8, ""}, {4, "mean worst"}, {24, "mean p99"}} {
+		newLaw := func() limit.Law { return limit.Fixed(c.slots) }
+		results, err := arena.RunNumbers(t.Context(), []arena.Case{steadyCase(t)}, newLaw, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := arena.Rows(results)
+		if len(rows) != 1 || strings.Join(rows[0].Misses(), " ") != c.misses || rows[0].Passes() != (c.misses == "") {
+			t.Errorf("%g slots miss %q of %d rows, want %q", c.slots, rows[0].Misses(), len(rows), c.misses)
+		}
+		if told := rows[0].Told; told.Mean > 1 || told.Mean < 0.99 {
+			t.Errorf("told: %.3f of the oracle", told.Mean)
+		}
+		var out bytes.Buffer
+		if err := arena.WriteNumbers(&out, results, true); err != nil {
+			t.Fatal(err)
+		}
+		verdict := " ok\n"
+		if c.misses != "" {
+			verdict = "MISSES " + strings.ReplaceAll(c.misses, " ", ", ")
+		}
+		if !strings.Contains(out.String(), verdict) || !strings.Contains(out.String(), "2x, constant, steady") {
+			t.Errorf("%g slots: printed\n%s", c.slots, &out)
+		}
+	}
+}
+
+// The pictures are well-formed, and show as much.
+func TestPlots(t *testing.T) {
+	folder := t.TempDir()
+	if err := arena.WritePlots(folder); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.svg"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%d pictures, %v", len(files), err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		d := xml.NewDecoder(bytes.NewReader(text))
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if e, ok := token.(xml.StartElement); ok && e.Name.Local == "path" {
+				lines++
+			}
+		}
+		if lines != 8 || bytes.Contains(text, []byte("NaN")) {
+			t.Errorf("%s: %d lines", name, lines)
+		}
+	}
+}
