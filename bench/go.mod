@@ -18,7 +18,7 @@ require (
 	github.com/samber/lo v1.52.0 // indirect
 	golang.org/x/exp v0.0.0-20220303212507-bbda1eaf7a17 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/text v0.22.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
 )
 
 replace github.com/penstock-go/penstock => ../

@@ -70,6 +70,12 @@ func New(cfg Config) *Client {
 	return c
 }
 
+// NewDoor returns a Client for the entrance of a server: the callees are what the
+// server's own routes need. A host asks it before admission, and tells it at the
+// end what the request's callees said ([Visit.Path]): so work that a callee would
+// refuse is refused before anything is done about it.
+func NewDoor() *Client { return New(Config{Peer: PeerConfig{NoThrottle: true}}) }
+
 // A Call is a call that was let through. It is a value; the zero Call is none.
 type Call struct {
 	client   *Client
@@ -81,7 +87,9 @@ type Call struct {
 // Begin asks whether a call may be sent; the error is a *[penstock.RejectedError].
 // Route tells apart what one callee serves: a price is for callee and route.
 // Each call that may be sent must see one End.
-func (c *Client) Begin(callee, route string, w penstock.Work) (Call, error) {
+//
+// relayed is [Relayed] of the call's context: see [Peer.Ask].
+func (c *Client) Begin(callee, route string, w penstock.Work, relayed bool) (Call, error) {
 	b := c.bulkheads[callee]
 	if b != nil && !b.Enter() {
 		c.mu.Lock()
@@ -93,7 +101,7 @@ func (c *Client) Begin(callee, route string, w penstock.Work) (Call, error) {
 	u := rand.Float64() //nolint:forbidigo // the shell is where randomness enters
 	c.mu.Lock()
 	p := c.peers.Of(callee, route, c.create)
-	t, refused := p.Ask(now, w, u)
+	t, refused := p.Ask(now, w, relayed, u)
 	switch {
 	case refused != nil:
 		c.refused[refused.Reason][w.Rank().Criticality()]++

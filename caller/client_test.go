@@ -21,19 +21,19 @@ var shut = caller.Answer{Said: true, Signal: pressure.Signal{Level: 1, Price: pe
 func TestClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := caller.New(caller.Config{})
-		k, err := c.Begin("stock", "/items", important)
+		k, err := c.Begin("stock", "/items", important, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		k.End(shut)
-		_, err = c.Begin("stock", "/items", important)
+		_, err = c.Begin("stock", "/items", important, false)
 		if refused, ok := errors.AsType[*penstock.RejectedError](err); !ok || refused.Reason != penstock.ReasonPriority || refused.RetryAfter != 100*ms {
 			t.Errorf("the same again: %v", err)
 		}
-		if _, err := c.Begin("stock", "/prices", important); err != nil {
+		if _, err := c.Begin("stock", "/prices", important, false); err != nil {
 			t.Errorf("another route: %v", err)
 		}
-		if _, err := c.Begin("cart", "/items", important); err != nil {
+		if _, err := c.Begin("cart", "/items", important, false); err != nil {
 			t.Errorf("another callee: %v", err)
 		}
 		if s := c.Pressure("stock", "/items"); s.Level != 1 || s.Price != penstock.MaxPrice {
@@ -51,7 +51,7 @@ func TestClient(t *testing.T) {
 func TestClientOfStrangers(t *testing.T) {
 	c := caller.New(caller.Config{Peers: 50})
 	for i := range 5000 {
-		k, err := c.Begin("stock", fmt.Sprint("/items/", i), important)
+		k, err := c.Begin("stock", fmt.Sprint("/items/", i), important, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,22 +68,22 @@ func TestClientBulkhead(t *testing.T) {
 	c := caller.New(caller.Config{Bulkheads: map[string]int{"slow": 2}})
 	var calls []caller.Call
 	for range 2 {
-		k, err := c.Begin("slow", "", important)
+		k, err := c.Begin("slow", "", important, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		calls = append(calls, k)
 	}
 	for range 500 { // a bound is a fact: nothing explores it
-		if _, err := c.Begin("slow", "", important); !errors.Is(err, penstock.ErrRejected) {
+		if _, err := c.Begin("slow", "", important, false); !errors.Is(err, penstock.ErrRejected) {
 			t.Fatalf("the third call: %v", err)
 		}
 	}
-	if _, err := c.Begin("quick", "", important); err != nil {
+	if _, err := c.Begin("quick", "", important, false); err != nil {
 		t.Errorf("another callee: %v", err)
 	}
 	calls[0].End(caller.Answer{})
-	if _, err := c.Begin("slow", "", important); err != nil {
+	if _, err := c.Begin("slow", "", important, false); err != nil {
 		t.Errorf("after one has ended: %v", err)
 	}
 	if s := c.Stats(); s.Refused[penstock.ReasonLimit][penstock.CriticalPlus] != 500 {
@@ -95,15 +95,15 @@ func TestClientBulkhead(t *testing.T) {
 func TestClientKeepsPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := caller.New(caller.Config{Bulkheads: map[string]int{"stock": 1}})
-		k, _ := c.Begin("stock", "", important)
+		k, _ := c.Begin("stock", "", important, false)
 		k.End(shut)
 		for range 10 {
-			if _, err := c.Begin("stock", "", important); err == nil {
+			if _, err := c.Begin("stock", "", important, false); err == nil {
 				t.Fatal("a call above the price went through")
 			}
 		}
 		time.Sleep(time.Minute) // old news
-		if _, err := c.Begin("stock", "", important); err != nil {
+		if _, err := c.Begin("stock", "", important, false); err != nil {
 			t.Errorf("the place is gone: %v", err)
 		}
 	})
@@ -119,7 +119,7 @@ func TestClientConcurrently(t *testing.T) {
 		wg.Go(func() {
 			mine := [2]int{}
 			for i := range calls {
-				k, err := c.Begin([]string{"a", "b", "c", "d"}[i%4], "", penstock.Work{})
+				k, err := c.Begin([]string{"a", "b", "c", "d"}[i%4], "", penstock.Work{}, false)
 				if err != nil {
 					mine[0]++
 					continue
@@ -201,18 +201,18 @@ func BenchmarkCall(b *testing.B) {
 			c := caller.New(caller.Config{})
 			b.ReportAllocs()
 			for b.Loop() {
-				k, _ := c.Begin("stock:8080", "/items", important)
+				k, _ := c.Begin("stock:8080", "/items", important, false)
 				k.End(answer)
 			}
 		})
 	}
 	b.Run("refused", func(b *testing.B) {
 		c := caller.New(caller.Config{})
-		k, _ := c.Begin("stock:8080", "/items", important)
+		k, _ := c.Begin("stock:8080", "/items", important, false)
 		k.End(shut)
 		b.ReportAllocs()
 		for b.Loop() {
-			if k, err := c.Begin("stock:8080", "/items", batch); err == nil {
+			if k, err := c.Begin("stock:8080", "/items", batch, false); err == nil {
 				k.End(shut)
 			}
 		}

@@ -12,6 +12,8 @@ import (
 // PeerConfig listens to what the callee says, and throttles one that says
 // nothing.
 type PeerConfig struct {
+	// NoThrottle does without a throttle.
+	NoThrottle bool
 	// Throttle is for callees that say nothing of their state: the zero Config
 	// means its defaults.
 	Throttle throttle.Config
@@ -38,7 +40,10 @@ type Peer struct {
 // NewPeer returns a Peer that has heard nothing. It panics where the
 // configurations of throttle and breaker do.
 func NewPeer(cfg PeerConfig) *Peer {
-	p := &Peer{throttle: throttle.New(cfg.Throttle)}
+	p := &Peer{}
+	if !cfg.NoThrottle {
+		p.throttle = throttle.New(cfg.Throttle)
+	}
 	if cfg.Breaker != nil {
 		p.breaker = breaker.New(*cfg.Breaker)
 	}
@@ -64,20 +69,26 @@ type Answer struct {
 
 // Ask reports whether a call for work w may be sent now; u is a uniform draw
 // from [0, 1). Else it says why, and when to come back. One in a hundred of these
-// refusals, and one in 100 ms, is let through.
-func (p *Peer) Ask(now mono.Time, w penstock.Work, u float64) (Ticket, *penstock.RejectedError) {
+// refusals, and one in 100 ms, is let through. relayed says that the work has
+// come past somebody who listens as well: who is nearest to its source is left to
+// refuse the surplus.
+func (p *Peer) Ask(now mono.Time, w penstock.Work, relayed bool, u float64) (Ticket, *penstock.RejectedError) {
 	t := Ticket{begun: now, cost: int32(w.Slots())}
 	rank := w.Rank()
 	said := p.news.At(now)
 	p.valve.offered(rank, float64(t.cost))
-	price := max(said.Price, p.valve.at(now, said.Level))
+	p.valve.step(now, said.Level)
+	price := max(said.Price, p.valve.price)
+	if relayed {
+		price = max(said.Price, p.valve.relayed)
+	}
 	why := penstock.ReasonNone
 	switch {
 	case w.HasDeadline && w.Deadline <= now:
 		return t, p.refuse(now, penstock.ReasonDeadline, said) // a fact, and no estimate
 	case !price.Admits(rank):
 		why = penstock.ReasonPriority
-	case !p.news.Fresh(now) && p.throttle.Refuse(now, u):
+	case p.throttle != nil && !p.news.Fresh(now) && p.throttle.Refuse(now, u):
 		return t, p.refuse(now, penstock.ReasonBreaker, said) // it explores by itself
 	}
 	if why != penstock.ReasonNone {
@@ -114,7 +125,7 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 	if a.Said {
 		p.news.Hear(now, a.Signal)
 		if a.Signal.Level < levelWaiting {
-			p.throttle.Recovered(now)
+			p.Recovered(now)
 		}
 	}
 	took := now.Sub(t.begun)
@@ -131,7 +142,7 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 	if a.Said {
 		p.valve.answered(now, a.Refused, float64(t.cost))
 	}
-	if !a.Refused && !a.Failed {
+	if p.throttle != nil && !a.Refused && !a.Failed {
 		p.throttle.Accepted(now)
 	}
 }
@@ -141,13 +152,18 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 const levelWaiting = 0.8
 
 // Pressure is what the callee is believed to say, with the price that the caller
-// itself has put on calls to it.
+// itself has put on calls that it passes on.
 func (p *Peer) Pressure(now mono.Time) pressure.Signal {
 	s := p.news.At(now)
-	s.Price = max(s.Price, p.valve.at(now, s.Level))
+	p.valve.step(now, s.Level)
+	s.Price = max(s.Price, p.valve.relayed)
 	return s
 }
 
 // Recovered is the callee's word, or an operator's, that it is well again: a
 // throttle forgets the refusals.
-func (p *Peer) Recovered(now mono.Time) { p.throttle.Recovered(now) }
+func (p *Peer) Recovered(now mono.Time) {
+	if p.throttle != nil {
+		p.throttle.Recovered(now)
+	}
+}

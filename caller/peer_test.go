@@ -24,20 +24,20 @@ var (
 func TestPeerListens(t *testing.T) {
 	p := caller.NewPeer(caller.PeerConfig{})
 	now := mono.Time(0)
-	first, err := p.Ask(now, batch, 0.5)
+	first, err := p.Ask(now, batch, false, 0.5)
 	if err != nil {
 		t.Fatalf("the first call is refused: %v", err)
 	}
 	p.Answer(now, first, caller.Answer{Said: true, Signal: pressure.Signal{Level: 0.9, Price: 600, Retry: 200 * ms}})
 	now = now.Add(ms)
-	_, err = p.Ask(now, batch, 0.5)
+	_, err = p.Ask(now, batch, false, 0.5)
 	if err == nil || err.Reason != penstock.ReasonPriority || err.RetryAfter < 100*ms || err.Pressure < 0.89 {
 		t.Fatalf("batch work below the price: %+v", err)
 	}
-	if _, err := p.Ask(now, important, 0.5); err != nil {
+	if _, err := p.Ask(now, important, false, 0.5); err != nil {
 		t.Fatalf("important work is refused: %v", err)
 	}
-	if _, err := p.Ask(now.Add(11*time.Second), batch, 0.5); err != nil {
+	if _, err := p.Ask(now.Add(11*time.Second), batch, false, 0.5); err != nil {
 		t.Errorf("after 11 s of silence: %v", err)
 	}
 }
@@ -48,12 +48,12 @@ func TestPeerExplores(t *testing.T) {
 	for name, gap := range map[string]time.Duration{"many": 10 * time.Microsecond, "few": 40 * ms} {
 		p := caller.NewPeer(caller.PeerConfig{})
 		now := mono.Time(0)
-		first, _ := p.Ask(now, important, 0.5)
+		first, _ := p.Ask(now, important, false, 0.5)
 		p.Answer(now, first, caller.Answer{Said: true, Signal: pressure.Signal{Level: 1, Price: penstock.MaxPrice}})
 		through, asked := 0, 400
 		for range asked {
 			now = now.Add(gap)
-			if k, err := p.Ask(now, batch, 0.5); err == nil {
+			if k, err := p.Ask(now, batch, false, 0.5); err == nil {
 				through++
 				p.Answer(now, k, caller.Answer{Refused: true, Said: true, Signal: pressure.Signal{Level: 1, Price: penstock.MaxPrice}})
 			}
@@ -102,7 +102,7 @@ func TestPeerFindsWhatFits(t *testing.T) {
 	run := func(rate float64, length time.Duration) (taken, turnedAway, local float64) {
 		for end := now.Add(length); now < end; {
 			now = now.Add(time.Duration(rng.ExpFloat64() / rate * float64(time.Second)))
-			k, err := p.Ask(now, penstock.Work{Cohort: penstock.CohortAt(rng.Uint64())}, rng.Float64())
+			k, err := p.Ask(now, penstock.Work{Cohort: penstock.CohortAt(rng.Uint64())}, false, rng.Float64())
 			if err != nil {
 				local++
 				continue
@@ -148,7 +148,7 @@ func TestPeerThrottles(t *testing.T) {
 	now, refused := mono.Time(0), 0
 	for range 2000 {
 		now = now.Add(ms)
-		k, err := p.Ask(now, important, rng.Float64())
+		k, err := p.Ask(now, important, false, rng.Float64())
 		if err != nil {
 			refused++
 			if err.Reason != penstock.ReasonBreaker {
@@ -162,7 +162,7 @@ func TestPeerThrottles(t *testing.T) {
 		t.Errorf("%d of 2000 calls are refused here to a callee that takes none; want 1500 at least", refused)
 	}
 	p.Recovered(now)
-	if _, err := p.Ask(now, important, 0.5); err != nil {
+	if _, err := p.Ask(now, important, false, 0.5); err != nil {
 		t.Errorf("after its recovery: %v", err)
 	}
 }
@@ -185,7 +185,7 @@ func TestPeerBreaks(t *testing.T) {
 		now, refused, tested := mono.Time(0), 0, 0
 		for range 60 {
 			now = now.Add(ms)
-			k, err := p.Ask(now, important, 0.5)
+			k, err := p.Ask(now, important, false, 0.5)
 			if err != nil {
 				refused++
 				continue
@@ -200,12 +200,12 @@ func TestPeerBreaks(t *testing.T) {
 		}
 		for ; tested < 200; tested++ { // the callee is well again, though nobody has asked yet
 			now = now.Add(ms)
-			if k, err := p.Ask(now, important, 0.5); err == nil {
+			if k, err := p.Ask(now, important, false, 0.5); err == nil {
 				p.Answer(now, k, caller.Answer{})
 				break
 			}
 		}
-		if k, err := p.Ask(now.Add(ms), important, 0.5); err != nil || tested > 100 {
+		if k, err := p.Ask(now.Add(ms), important, false, 0.5); err != nil || tested > 100 {
 			t.Errorf("after %d refusals and a good call the next is refused: %v", tested, err)
 		} else {
 			p.Answer(now.Add(ms), k, caller.Answer{})
@@ -228,7 +228,7 @@ func peerBounds(t *rapid.T) {
 			Criticality: penstock.Criticality(rapid.Uint8().Draw(t, "criticality")), Cohort: penstock.Cohort(rapid.Uint8().Draw(t, "cohort")),
 			Attempt: rapid.IntRange(-5, 200).Draw(t, "attempt"), Cost: rapid.IntRange(-5, 5000).Draw(t, "cost"),
 		}
-		k, err := p.Ask(now, w, rapid.Float64Range(0, 0.999).Draw(t, "u"))
+		k, err := p.Ask(now, w, false, rapid.Float64Range(0, 0.999).Draw(t, "u"))
 		if err != nil {
 			if err.Reason == penstock.ReasonNone || err.RetryAfter <= 0 || err.RetryAfter > pressure.MaxRetry || err.Pressure < 0 || err.Pressure > 1 {
 				t.Fatalf("refused with %+v", err)

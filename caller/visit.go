@@ -34,6 +34,13 @@ func NewVisit(work penstock.Work, own func() float64) *Visit {
 // struct of theirs.
 func (v *Visit) Init(work penstock.Work, own func() float64) { v.work, v.own = work, own }
 
+// Relayed reports whether calls in ctx are made for a request that a host serves,
+// and so have passed its [NewDoor]: see [Peer.Ask].
+func Relayed(ctx context.Context) bool {
+	_, ok := penstock.VisitFrom(ctx).(*Visit)
+	return ok
+}
+
 // Work says what the request is.
 func (v *Visit) Work() penstock.Work { return v.work }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
@@ -43,7 +44,8 @@ import (
 // The request's context carries what the request is and when its deadline is:
 // calls that next makes in it with a [Transport] take that along, and what their
 // callees say of themselves goes back to our caller, merged with our own.
-// [penstock.PressureFrom] tells next how full all of that is. Handler itself
+// Work that they would refuse is refused here, before anything is done about it,
+// for each first segment of a path apart. [penstock.PressureFrom] tells next how full all of that is. Handler itself
 // never answers 504: whether to stop at the deadline, and what to say, is up to
 // next.
 //
@@ -77,12 +79,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := mono.Now()
 	trusted := h.trust.Includes(r.RemoteAddr)
 	work := h.workOf(r, trusted, now)
-	permit, err := h.ctl.AcquireRoute(r.Context(), h.route, work)
+	asked := work
+	asked.HasDeadline = false // the controller looks after it, and counts
+	pass, err := h.door.Begin(h.name, routeOf(r), asked, len(r.Header[FieldWork]) > 0)
 	if err != nil {
 		h.refuse(w, r, err, trusted)
 		return
 	}
-	h.serve(w, r, work, permit, h.expose.tells(trusted))
+	permit, err := h.ctl.AcquireRoute(r.Context(), h.route, work)
+	if err != nil {
+		pass.End(caller.Answer{Left: true})
+		h.refuse(w, r, err, trusted)
+		return
+	}
+	h.serve(w, r, work, permit, pass, h.expose.tells(trusted))
 }
 
 // workOf says what the request is, from its fields and then from the options.
@@ -136,9 +146,9 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trus
 }
 
 // serve runs next with a permit.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, tell bool) {
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, pass caller.Call, tell bool) {
 	out, x := wrap(w)
-	x.handler, x.permit, x.tell = h, permit, tell
+	x.handler, x.permit, x.pass, x.tell = h, permit, pass, tell
 	x.visit.Init(work, h.level)
 	ctx := penstock.WithVisit(r.Context(), &x.visit)
 	if work.HasDeadline {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/caller"
 )
 
 // An Option changes what [Handler] does.
@@ -26,12 +27,16 @@ type options struct {
 	trust      Trust
 	expose     Expose
 	refuseWith RefuseWith
+	door       *caller.Client
 }
 
 func newOptions(opts []Option) options {
 	o := options{name: "default", exempt: isProbe, trust: Loopback()}
 	for _, opt := range opts {
 		opt.apply(&o)
+	}
+	if o.door == nil {
+		o.door = caller.NewDoor()
 	}
 	return o
 }
@@ -87,6 +92,11 @@ func WithCost(slots func(*http.Request) int) Option {
 func WithFlow(hash func(*http.Request) uint64) Option {
 	return option(func(o *options) { o.flow = hash })
 }
+
+// WithDoor gives the handler a door of one's own ([caller.NewDoor]), to see what it
+// refuses for the sake of callees: those refusals are not the controller's. The
+// default is one that nobody sees.
+func WithDoor(door *caller.Client) Option { return option(func(o *options) { o.door = door }) }
 
 // WithTrust names the callers whose criticality is believed. It replaces the
 // default, [Loopback]; without arguments nobody is trusted.

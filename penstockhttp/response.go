@@ -21,6 +21,7 @@ type response struct {
 	http.ResponseWriter
 	handler *handler
 	permit  admission.Permit
+	pass    caller.Call // through the door
 	visit   caller.Visit
 	values  [2]string // of the fields that tell the pressure
 
@@ -145,6 +146,8 @@ func (x *response) finish(o penstock.Outcome) {
 	}
 	x.done = true
 	x.permit.Done(o)
+	path, below := x.visit.Path()
+	x.pass.End(caller.Answer{Said: true, Signal: path, Refused: below})
 	x.handler.count(o != penstock.OK)
 }
 

@@ -108,7 +108,7 @@ func (t *Transport) call(r *http.Request, ctx context.Context) (*http.Response, 
 	if t.Route != nil {
 		route = t.Route(r)
 	}
-	k, err := t.client.Begin(r.URL.Host, route, work)
+	k, err := t.client.Begin(r.URL.Host, route, work, caller.Relayed(ctx))
 	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close() // as RoundTrip must, whatever comes of it

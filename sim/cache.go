@@ -52,7 +52,7 @@ func (h *cache) take(now mono.Time, c *call) {
 	c.arrived = now
 	work := c.told()
 	if c.key == 0 || c.key >= uint64(len(h.entries)) {
-		h.client.ask(now, c.id, work, c.key, c.demand)
+		h.client.ask(now, c.id, work, c.relayed, c.key, c.demand)
 		return
 	}
 	e := &h.entries[c.key]
@@ -64,12 +64,12 @@ func (h *cache) take(now mono.Time, c *call) {
 		return
 	}
 	if !h.cfg.Coalesce {
-		h.client.ask(now, c.id, work, c.key, c.demand)
+		h.client.ask(now, c.id, work, c.relayed, c.key, c.demand)
 		return
 	}
 	if e.first == nil {
 		e.first, e.last = c, c
-		h.client.ask(now, coalesced|c.key, work, c.key, c.demand)
+		h.client.ask(now, coalesced|c.key, work, c.relayed, c.key, c.demand)
 		return
 	}
 	e.last.next, e.last = c, c

@@ -22,6 +22,7 @@ type call struct {
 	demand    float64 // factor on service times
 	asked     mono.Time
 	refreshes int
+	relayed   bool // it has come past a door
 
 	// The attempt.
 	state    callState
@@ -51,8 +52,10 @@ type call struct {
 	group      int       // of the stage's calls
 	open       int       // calls of that group
 	bad        result
-	fresh      bool            // its own service ends just now
-	held       bool            // with its server
+	fresh      bool          // its own service ends just now
+	held       bool          // with its server
+	pass       caller.Ticket // through the stage's door
+	passed     bool
 	path       pressure.Signal // what the stage's callees say that the work needed
 	below      bool            // one of them refused it
 	prev, next *call           // in the machine's list, or a cache's

@@ -61,15 +61,15 @@ func (w *World) newClient(part string, cfg Client, owner asker) *client {
 	return c
 }
 
-// ask sends a request for owner. The caller may be told the end before ask
+// ask sends a request for owner; relayed says that it has come past a door. The caller may be told the end before ask
 // returns.
-func (cl *client) ask(now mono.Time, owner uint64, work penstock.Work, key uint64, demand float64) {
+func (cl *client) ask(now mono.Time, owner uint64, work penstock.Work, relayed bool, key uint64, demand float64) {
 	c := cl.world.newCall()
 	if c == nil {
 		return
 	}
 	c.client, c.owner, c.work, c.key, c.demand, c.asked = cl, owner, work, key, demand, now
-	c.work.Attempt = 1
+	c.work.Attempt, c.relayed = 1, relayed
 	cl.send(now, c)
 }
 
@@ -98,7 +98,7 @@ func (cl *client) send(now mono.Time, c *call) {
 		cl.local(now, c, result{fate: refused, reason: penstock.ReasonBreaker})
 		return
 	case cl.peer != nil:
-		t, err := cl.peer.Ask(now, c.outgoing(), cl.rng.Float64())
+		t, err := cl.peer.Ask(now, c.outgoing(), c.relayed, cl.rng.Float64())
 		if err != nil {
 			cl.local(now, c, refusal(err))
 			return
@@ -235,7 +235,7 @@ func (cl *client) again(at mono.Time, c *call, attempt, refreshes int) {
 		return
 	}
 	n.client, n.owner, n.work, n.key, n.demand, n.asked = cl, c.owner, c.work, c.key, c.demand, c.asked
-	n.work.Attempt, n.refreshes = attempt, refreshes
+	n.work.Attempt, n.refreshes, n.relayed = attempt, refreshes, c.relayed
 	cl.world.loop.At(at, cl, n.id)
 }
 

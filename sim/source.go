@@ -106,7 +106,7 @@ func (s *source) Fire(now mono.Time, user uint64) {
 	s.led.advance(now)
 	s.led.cur.First++
 	work, demand, key := s.draw()
-	s.client.ask(now, user, work, key, demand)
+	s.client.ask(now, user, work, false, key, demand)
 }
 
 // draw draws what is asked for. Each request takes the same number of draws, so

@@ -2,9 +2,11 @@ package sim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/penstock-go/penstock"
+	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 	"github.com/penstock-go/penstock/rate"
@@ -16,7 +18,9 @@ type stage struct {
 	world    *World
 	led      *ledger
 	rate     *rate.Limiter
-	adm      *doorman // in front of all machines
+	adm      *doorman     // in front of all machines
+	door     *caller.Peer // in front of all, where the stage listens to what its work needs
+	draws    *rand.Rand   // of the door
 	machines []*machine
 	balancer balancer
 	groups   [][]*stageCall
@@ -36,6 +40,10 @@ func newStage(w *World, cfg *Stage) *stage {
 	}
 	if cfg.Admit != nil && !cfg.Admit.Inside {
 		s.adm = newDoorman(s, cfg.Name, nil, n)
+	}
+	if cfg.Admit != nil && slices.ContainsFunc(cfg.Calls, func(c Call) bool { return c.Listen != nil }) {
+		s.door = caller.NewPeer(caller.PeerConfig{NoThrottle: true})
+		s.draws = Stream(w.plan.Seed, cfg.Name, "door")
 	}
 	s.balancer = balancer{stage: s, rng: Stream(w.plan.Seed, cfg.Name, "balance")}
 	for i := range cfg.Calls {
@@ -73,6 +81,14 @@ func (s *stage) take(now mono.Time, c *call) {
 			s.end(now, c, result{refused, penstock.ReasonRate, wait, false}, false)
 			return
 		}
+	}
+	if s.door != nil {
+		var refused *penstock.RejectedError
+		if c.pass, refused = s.door.Ask(now, work, c.client.peer != nil, s.draws.Float64()); refused != nil {
+			s.end(now, c, refusal(refused), false)
+			return
+		}
+		c.passed = true
 	}
 	if s.adm != nil {
 		s.adm.offer(now, c, work)
@@ -161,6 +177,9 @@ func (s *stage) end(now mono.Time, c *call, r result, served bool) {
 	s.led.leave(now, c.arrived, booked, c.work.Criticality)
 	if booked.fate == good {
 		s.led.latency(now.Sub(c.arrived))
+	}
+	if c.passed {
+		s.door.Answer(now, c.pass, caller.Answer{Said: true, Signal: c.path, Refused: c.below, Left: !served && !c.below})
 	}
 	s.tell(c)
 	s.world.answer(now, c, r)
@@ -278,7 +297,7 @@ func (s *stage) proceed(now mono.Time, c *call) {
 			}
 			c.open += max(1, sc.cfg.Times)
 			for range max(1, sc.cfg.Times) {
-				sc.client.ask(now, id, c.told(), c.key, c.demand)
+				sc.client.ask(now, id, c.told(), s.door != nil, c.key, c.demand)
 			}
 		}
 		if s.world.calls.get(id) == nil || c.place != placeCalls {

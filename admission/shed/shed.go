@@ -103,6 +103,9 @@ func (p *Pricer) forget(keep float64) {
 // Price is what the last Step set.
 func (p *Pricer) Price() penstock.Price { return p.price }
 
+// Cut is the price that Step would set if Pass were pass, as of the last Step.
+func (p *Pricer) Cut(pass float64) penstock.Price { return p.cut(pass * p.finished) }
+
 // cut returns the lowest rank such that the work at and above it is about
 // room's worth. Some rank always gets in.
 func (p *Pricer) cut(room float64) penstock.Price {

@@ -23,7 +23,7 @@ func TestTwenty(t *testing.T) {
 	if err := run(t.Context(), cfg); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
 	}
-	for _, want := range []string{"the entrance refuses", "decode is full, ", "full, blocked", "kill -9 of the server", "all 20 arrived, once"} {
+	for _, want := range []string{"the entrance refuses", "decode is full, ", "finished and blocked", "kill -9 of the server", "all 20 arrived, once"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, &out)
 		}

@@ -52,6 +52,7 @@ var sideways = []edge{
 	{"flow/...", "flow/engine"},          // the engine runs flows for whoever serves them
 	{"flow/...", "flow/flowapi"},         // the messages that server and client share
 	{"flow/flowserver", "penstockhttp"},  // a refusal looks the same everywhere
+	{"penstockgrpc", "penstockhttp"},     // whom to trust and to tell is said the same way
 	{"cmd/...", "internal/cli/..."},      // cmd holds main alone
 	{"internal/cli/...", "internal/cli/..."},
 	{"internal/cli/...", "internal/demo"},
