@@ -53,8 +53,8 @@ func flows(t *testing.T, wip int, tokens flowserver.Tokens) (string, *engine.Eng
 // flowConfig is read from a file as an operator writes it.
 func flowConfig(t *testing.T, server string) gateway.Config {
 	t.Helper()
-	cfg, err := gateway.Parse("penstock.yaml", []byte(fmt.Sprintf(
-		"listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nroutes:\n  - match: {path: /orders}\n    to: flow://%s/orders\n", server)))
+	cfg, err := gateway.Parse("penstock.yaml", fmt.Appendf(nil,
+		"listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nroutes:\n  - match: {path: /orders}\n    to: flow://%s/orders\n", server))
 	if err != nil {
 		t.Fatal(err)
 	}
