@@ -22,6 +22,7 @@ type Controller struct {
 	doors     atomic.Pointer[[]*turnstile] // by route: refusals for rank take no lock
 	names     atomic.Pointer[[]string]     // by gate
 	cohortKey uint64
+	refusing  atomic.Bool // the core's, as of the last time that it was held
 
 	mu      sync.Mutex
 	core    *Core
@@ -173,6 +174,9 @@ func (c *Controller) leave(t Ticket) bool {
 // settle hands out decisions and arms the timer, where there are any and it is
 // needed. The lock is held.
 func (c *Controller) settle() {
+	if c.core.refusing != c.refusing.Load() {
+		c.refusing.Store(c.core.refusing)
+	}
 	if c.core.pressed || len(c.core.settled) > 0 {
 		c.settleAll()
 	}

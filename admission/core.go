@@ -47,11 +47,12 @@ type Core struct {
 	settled []Decision
 	taken   int // of settled, already handed out
 
-	sojourn sketch
-	pressed bool // a pool may be pressed, or nothing has begun; false is certain
-	little  littleMeter
-	memory  memory
-	total   totals
+	sojourn  sketch
+	pressed  bool // a pool may be pressed, or nothing has begun; false is certain
+	refusing bool // a pool refused within the last tick, or has a price
+	little   littleMeter
+	memory   memory
+	total    totals
 }
 
 // totals are the counters behind Stats.
@@ -198,6 +199,18 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 // not.
 func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason) {
 	p := r.pool
+	until, byDeadline, why, estimated := c.prospect(now, r, band, w)
+	if estimated && p.explore(now) {
+		c.total.explored++
+		why = penstock.ReasonNone
+	}
+	return until, byDeadline, why
+}
+
+// prospect is mayWait before exploration: estimated says that why rests on an
+// estimate, which exploration may overrule. It changes nothing.
+func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (until mono.Time, byDeadline bool, why penstock.Reason, estimated bool) {
+	p := r.pool
 	ahead := 0
 	if c.observe {
 		ahead = p.excess()
@@ -206,7 +219,7 @@ func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (unt
 	}
 	bound := r.bound()
 	if bound < 0 {
-		return 0, false, penstock.ReasonQueueFull
+		return 0, false, penstock.ReasonQueueFull, false
 	}
 	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
 		bound = p.passing() // what stands is beneath it, and not in its way
@@ -222,12 +235,9 @@ func (c *Core) mayWait(now mono.Time, r *route, band int, w *penstock.Work) (unt
 		}
 	}
 	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo {
-		if !p.explore(now) {
-			return 0, byDeadline, why
-		}
-		c.total.explored++
+		return until, byDeadline, why, true
 	}
-	return until, byDeadline, penstock.ReasonNone
+	return until, byDeadline, penstock.ReasonNone, false
 }
 
 // wait puts work in the room, at the cost of weaker work if the room is full.

@@ -163,12 +163,17 @@ func (p *pool) waitBehind(ahead int) time.Duration {
 
 // explore reports whether an estimate that says no is to be tested.
 func (p *pool) explore(now mono.Time) bool {
-	p.skipped++
-	if p.skipped < exploreEvery && now.Sub(p.explored) < exploreWithin/time.Duration(len(p.gates)) {
+	if !p.explores(now) {
+		p.skipped++
 		return false
 	}
 	p.skipped, p.explored = 0, now
 	return true
+}
+
+// explores reports what explore will.
+func (p *pool) explores(now mono.Time) bool {
+	return p.skipped+1 >= exploreEvery || now.Sub(p.explored) >= exploreWithin/time.Duration(len(p.gates))
 }
 
 // outranked reports whether work of a higher criticality waits.
@@ -348,9 +353,10 @@ func (c *Core) tick(now mono.Time) {
 			g.recent, g.dirty = g.service.summary(), false
 		}
 	}
-	c.pressed = false
+	c.pressed, c.refusing = false, false
 	for _, p := range c.pools {
 		c.tickPool(now, p, since)
+		c.refusing = c.refusing || p.refusing || p.price > 0
 		if p.room.Len() > 0 {
 			c.pull(now, p)
 		}

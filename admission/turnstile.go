@@ -50,6 +50,19 @@ func (t *turnstile) refuse(v *verdict, r penstock.Rank) (err *penstock.RejectedE
 			return nil, true
 		}
 	}
+	return t.turnAway(v, r), false
+}
+
+// refuseNow is refuse for work that asks again if it is not refused: what would
+// be let through below the price is not, here.
+func (t *turnstile) refuseNow(v *verdict, r penstock.Rank) *penstock.RejectedError {
+	if v.price < penstock.MaxPrice && (t.credit.Load() > 0 || t.floor[r.Criticality()].Load()) {
+		return nil
+	}
+	return t.turnAway(v, r)
+}
+
+func (t *turnstile) turnAway(v *verdict, r penstock.Rank) *penstock.RejectedError {
 	n := t.refused[min(r, penstock.MaxRank)].Add(1)
-	return &v.errs[n%jitters], false
+	return &v.errs[n%jitters]
 }

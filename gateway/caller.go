@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/penstock-go/penstock"
-	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/penstockhttp"
 	"github.com/penstock-go/penstock/pressure"
 )
@@ -98,7 +97,8 @@ func flowOf(r *route, c caller, h http.Header) uint64 {
 
 // classify says what work a request is. A stranger's word counts only where it
 // makes the work smaller: its deadline, and that it is a retry.
-func (g *Gateway) classify(h http.Header, r *route, c caller, now mono.Time) penstock.Work {
+func (x *exchange) classify(h http.Header) penstock.Work {
+	r, c, now := x.rt, x.caller, x.arrived
 	w := penstockhttp.Classify(h, c.trusted, now)
 	w.Flow = flowOf(r, c, h)
 	if !c.trusted || w.Criticality == penstock.Unspecified {
@@ -107,9 +107,9 @@ func (g *Gateway) classify(h http.Header, r *route, c caller, now mono.Time) pen
 	switch {
 	case w.Cohort.Specified():
 	case w.Flow != 0:
-		w.Cohort = pressure.CohortOf(w.Flow, g.cohortKey, now)
+		w.Cohort = pressure.CohortOf(w.Flow, x.g.cohortKey, now)
 	default:
-		w.Cohort = g.drawCohort()
+		w.Cohort = x.drawCohort()
 	}
 	if r.Deadline > 0 {
 		if d := now.Add(r.Deadline); !w.HasDeadline || d < w.Deadline {
@@ -135,7 +135,19 @@ func (r *route) criticality(h http.Header) penstock.Criticality {
 }
 
 // drawCohort places work that is for nobody in particular: successive draws go
-// evenly over the cohorts, in an order that nobody outside knows.
-func (g *Gateway) drawCohort() penstock.Cohort {
+// evenly over the cohorts, in an order that nobody outside knows. A request that
+// was not refused early keeps its draw: a second one would be a second chance to
+// be refused.
+func (x *exchange) drawCohort() penstock.Cohort {
+	if x.conn == nil {
+		return x.g.nextCohort()
+	}
+	if !x.conn.drawn.Specified() {
+		x.conn.drawn = x.g.nextCohort()
+	}
+	return x.conn.drawn
+}
+
+func (g *Gateway) nextCohort() penstock.Cohort {
 	return pressure.CohortOf(g.draws.Add(1), g.cohortKey, 0)
 }

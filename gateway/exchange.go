@@ -171,7 +171,7 @@ func (x *exchange) serve() {
 		return
 	}
 	x.caller = x.t.caller(peer, name, x.r.Header)
-	x.work = x.g.classify(x.r.Header, x.rt, x.caller, x.arrived)
+	x.work = x.classify(x.r.Header)
 	if !x.withinQuota() || !x.readBody() || !x.enter() {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -112,4 +113,39 @@ func ParseAnswer(b []byte, method string) (h AnswerHead, plainly, whole bool) {
 		h.Header[name] = append(h.Header[name], string(f.value.of(b)))
 	}
 	return h, true, true
+}
+
+// CountServed counts the requests that the HTTP server sees, but for those of a
+// path, of a gateway that does not serve yet.
+func (g *Gateway) CountServed(but string) *atomic.Int64 {
+	var n atomic.Int64
+	h := g.front.Handler
+	g.front.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != but {
+			n.Add(1)
+		}
+		h.ServeHTTP(w, r)
+	})
+	return &n
+}
+
+// Refusing reports whether requests may be refused early.
+func (g *Gateway) Refusing() bool { return g.ctl.Refusing() }
+
+// A RequestHead is what the parser of plain requests made of one.
+type RequestHead struct {
+	Method, Path, Query, Host string
+	Header                    http.Header // but for Host and Connection
+}
+
+// ParseRequest parses the header of a request.
+func ParseRequest(text string) (RequestHead, bool) {
+	var h requestHead
+	if h.parse(text) != plain {
+		return RequestHead{}, false
+	}
+	return RequestHead{h.method, h.path, h.query, h.host, h.header(func(name string) bool {
+		m := meaningOf(name)
+		return m != meansHost && m != meansConnection
+	})}, true
 }

@@ -70,6 +70,12 @@ func serve(t *testing.T, cfg gateway.Config, opts ...gateway.Option) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, g)
+}
+
+// run is serve with a gateway that was made already.
+func run(t *testing.T, g *gateway.Gateway) *rig {
+	t.Helper()
 	if err := g.Listen(); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
 )
 
@@ -23,13 +24,13 @@ func defaultConnections(files uint64) int {
 // wait in the kernel's backlog, where they cost this process nothing.
 type boundedListener struct {
 	net.Listener
-	slots   chan struct{} // one element per open connection, and one for the next
-	closed  chan struct{}
-	once    sync.Once
-	write   time.Duration // see bounds.write
-	watches bool          // the clients' presence itself
-	open    atomic.Int64
-	full    atomic.Uint64 // how often accepting had to stop
+	slots  chan struct{} // one element per open connection, and one for the next
+	closed chan struct{}
+	once   sync.Once
+	write  time.Duration // see bounds.write
+	front  *Gateway      // whose clients' connections these are; nil is the admin's
+	open   atomic.Int64
+	full   atomic.Uint64 // how often accepting had to stop
 }
 
 func newBoundedListener(l net.Listener, bound int, write time.Duration) *boundedListener {
@@ -59,7 +60,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	l.open.Add(1)
 	peer := addressOf(c.RemoteAddr())
 	own := &conn{Conn: c, listener: l, peer: peer, name: peer.String()}
-	own.presence.on = l.watches
+	own.presence.on = l.front != nil
 	return own, nil
 }
 
@@ -91,9 +92,15 @@ type conn struct {
 	name     string // of peer
 	once     sync.Once
 
-	reads    sync.Mutex // guards the two
+	reads    sync.Mutex // guards the next four
 	patience patience
 	presence presence
+	turn     turn
+	whole    int // size of the server's buffer, as its first read shows
+
+	// drawn is the cohort of the request that is being read or served, where one was
+	// drawn. It is the server's goroutine's.
+	drawn penstock.Cohort
 
 	// instead is written in place of the next answer. It is the handler's, in
 	// whose goroutine the server writes.
@@ -138,16 +145,28 @@ func (c *conn) write(p []byte) (int, error) {
 }
 
 // Read reads, unless a watch of the client's presence has read already, or is
-// what would be read for.
+// what would be read for. Requests that are refused early are not returned.
 func (c *conn) Read(p []byte) (int, error) {
 	c.reads.Lock()
 	defer c.reads.Unlock()
+	begins := c.begins(len(p))
 	if c.presence.on && len(p) > 0 {
 		if n, goes := c.enter(p); !goes {
 			return n, nil
 		}
 	}
 	n, err := c.read(p)
+	for begins && err == nil {
+		var done bool
+		if done, err = c.refusedEarly(p[:n]); !done {
+			c.speaking.Store(true) // the server calls it active only if it reads once more
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, err = c.read(p)
+	}
 	if err != nil {
 		c.presence.leave(err)
 	}
@@ -176,6 +195,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	c.reads.Lock()
 	defer c.reads.Unlock()
 	c.presence.moved(t)
+	c.turn.deadlineMoved()
 	return c.patience.set(t, c.Conn.SetReadDeadline)
 }
 

@@ -43,6 +43,11 @@ func (p *patience) set(t time.Time, arm func(time.Time) error) error {
 	return p.fit(arm)
 }
 
+// renew notes a deadline so far from now, while nothing is read.
+func (p *patience) renew(d time.Duration) {
+	p.wanted = deadline{mono.Now().Add(d), true}
+}
+
 // fit arms what is wanted, where what is armed will not do.
 func (p *patience) fit(arm func(time.Time) error) error {
 	if !p.wanted.before(p.armed) && !p.spent {

@@ -25,10 +25,8 @@ func (x *exchange) turnAway(err error) {
 
 // refuse answers that the work may not enter now: why, and when to come back.
 func (x *exchange) refuse(e *penstock.RejectedError) {
-	x.rt.counts.refused[e.Reason].Add(1)
-	x.recordRefusal(e.Reason)
 	x.begun = true
-	answer := x.prepared(e)
+	answer := x.count(e)
 	if x.rt.RefuseWith != RefuseDrop {
 		x.rt.counts.answered(answer.Status())
 		if x.plain() {
@@ -40,6 +38,13 @@ func (x *exchange) refuse(e *penstock.RejectedError) {
 	x.prepare()
 	x.endBody()
 	answer.Send(x.w, x.r)
+}
+
+// count notes a refusal, and returns the answer that says it.
+func (x *exchange) count(e *penstock.RejectedError) *readyAnswer {
+	x.rt.counts.refused[e.Reason].Add(1)
+	x.recordRefusal(e.Reason)
+	return x.prepared(e)
 }
 
 // plain reports whether the server will answer with a header alone, in one write,

@@ -42,6 +42,8 @@ func (g *Gateway) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateActive:
 		own.speaking.Store(true) // until a handler takes it up
+	case http.StateIdle:
+		own.rests()
 	case http.StateClosed:
 		if !own.speaking.Load() {
 			return
@@ -78,7 +80,7 @@ func (g *Gateway) Listen() error {
 		g.adminL = newBoundedListener(admin, MaxAdminConnections, g.bounds.write)
 	}
 	g.frontL = newBoundedListener(front, g.opts.maxConnections, g.bounds.write)
-	g.frontL.watches = true
+	g.frontL.front = g
 	return nil
 }
 
