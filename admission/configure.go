@@ -287,7 +287,7 @@ func (c *Core) poolFor(old []*pool, gates []int32, r Route) *pool {
 		p = &pool{
 			gates: gates, order: r.Order, marked: c.now, explored: c.now, credited: c.now,
 			room: queue.New(queue.Config{Length: roomLength, Order: r.Order, Seed: c.rng.Uint64()}),
-			door: &turnstile{},
+			door: &turnstile{}, stretch: 1,
 		}
 		if r.CoDel {
 			p.codel = new(queue.CoDel)

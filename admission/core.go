@@ -222,7 +222,7 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 		return 0, false, penstock.ReasonQueueFull, false
 	}
 	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
-		bound = p.passing() // what stands is beneath it, and not in its way
+		bound = p.beginning() // what stands is beneath it, and not in its way
 	}
 	if r.waitFor == 0 && !w.HasDeadline {
 		bound = min(bound, p.patientFor())
@@ -244,6 +244,9 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, band, cost int, w *penstock.Work, until mono.Time, byDeadline bool) Decision {
 	p := c.routes[routeIndex].pool
 	p.mark(now)
+	if p.room.Len() == 0 {
+		p.denied = false
+	}
 	i := c.take(now, routeIndex, rank, cost, w)
 	it := queue.Item{ID: i, Band: band, Flow: w.Flow, Cost: cost, Arrived: now, Expires: until}
 	handle, ok := p.room.Push(it)
@@ -655,7 +658,7 @@ func (c *Core) sample(now mono.Time, s *slot, o penstock.Outcome) {
 	}
 	s.sampled = true
 	if !s.hasDeadline {
-		s.pool.patience.stay(now.Sub(s.arrived))
+		s.pool.patience.stay(now.Sub(s.arrived), s.started > s.arrived)
 	}
 	switch o {
 	case penstock.OK:

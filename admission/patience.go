@@ -8,8 +8,10 @@ import "time"
 // any age. That bounds the waiting room as a deadline does: work that enters a
 // gate when its caller is about to leave is work for nobody.
 //
-// Callers who state a deadline are not counted. Nothing is counted before
-// somebody leaves.
+// Where that is not known, it learns how old the work gets whose callers stay.
+//
+// Callers who state a deadline are not counted, nor those who were served at once
+// before anybody left.
 type patience struct {
 	left, stayed [patienceBuckets]uint32 // by age at the end
 	leavers      uint32                  // sum of left
@@ -17,13 +19,13 @@ type patience struct {
 	dirty        bool
 	ticks        int
 	known        bool
-	age          time.Duration // where known
+	age          time.Duration // where it is known; else the greatest that somebody stayed for
 }
 
 const (
 	patienceBuckets = sketchBuckets / 2
 	patienceShare   = 2    // at least one in so many of those still there leave at that age
-	patienceLeast   = 3    // leavers, before anything is known
+	patienceLeast   = 3    // callers, before anything is known
 	patienceTicks   = 3000 // half of what was seen is forgotten after so many ticks
 )
 
@@ -33,29 +35,30 @@ func (p *patience) leave(age time.Duration) {
 	p.leavers++
 }
 
-func (p *patience) stay(age time.Duration) {
-	if p.begun {
+func (p *patience) stay(age time.Duration, waited bool) {
+	if waited || p.begun {
+		p.dirty = true
 		p.stayed[bucketOf(age)/2]++
 	}
 }
 
 // tick takes stock.
 func (p *patience) tick() {
-	if !p.begun {
-		return
-	}
 	if p.ticks++; p.ticks >= patienceTicks {
 		p.forget()
 	}
 	if !p.dirty {
 		return
 	}
-	p.dirty, p.known = false, false
+	p.dirty, p.known, p.age = false, false, 0
 	there := uint32(0) // who got so old
 	for b := patienceBuckets - 1; b >= 0; b-- {
 		there += p.left[b] + p.stayed[b]
-		if p.left[b] >= patienceLeast && p.left[b]*patienceShare >= there {
+		switch {
+		case p.left[b] >= patienceLeast && p.left[b]*patienceShare >= there:
 			p.known, p.age = true, bucketTop(2*b)
+		case p.age == 0 && there >= patienceLeast:
+			p.age = bucketTop(2 * b)
 		}
 	}
 }

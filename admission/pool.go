@@ -15,17 +15,23 @@ import (
 const (
 	roomLength = 4096 // units waiting in one room, at most
 
-	// How long work may wait where no number is given, in service times. A queue
-	// that comes and goes absorbs a burst; one that stands only adds its length
-	// to every reply.
-	firstBound     = time.Second // before any service time is known
-	burstBoundP50  = 4           // a passing queue: the longer of 4 x p50
-	burstBoundP90  = 2           // and 2 x p90
-	unknownP50     = 2.5         // a passing queue of work whose patience is not known
-	standBoundP50  = 1           // a standing queue: p50
-	standOn        = 0.9         // a queue stands once it is there for this share of the time,
-	standOff       = 0.5         // until it is there for less than this,
-	standMemoryP50 = 50          // over about so many service times
+	// How long work may wait where no number is given. It begins with a few service
+	// times. While work is refused for its wait, the bound moves so that something
+	// waits for standAim of the time: what is refused although the room is empty
+	// later is lost capacity, and a queue that never ends only adds its length to
+	// every reply. It is never less than p50, nor more than mostBound where it did
+	// not begin there.
+	firstBound   = time.Second // before any service time is known
+	mostBound    = time.Second
+	boundP50     = 4 // to begin with, the longer of 4 x p50
+	boundP90     = 2 // and 2 x p90
+	standAim     = 0.9
+	stretchSpeed = 5   // e-folds per standing memory, at full error
+	stretchMost  = 0.4 // e-folds, for one time that the room was empty
+
+	standOn        = 0.9 // a queue stands once it is there for this share of the time,
+	standOff       = 0.5 // until it is there for less than this,
+	standMemoryP50 = 50  // over about so many service times
 	standLeast     = 50 * time.Millisecond
 	standMost      = 5 * time.Second
 
@@ -60,6 +66,8 @@ type pool struct {
 	marked   mono.Time // when standing was last brought up to date
 	standing float64   // moving share of time that something waits
 	stands   bool
+	denied   bool    // work was refused for its wait since the room was last entered when empty
+	stretch  float64 // of the bound, over what it begins with
 	lateness float64 // moving share of late replies
 	patience patience
 	lifo     bool // what waits longest does not go first: its number says nothing
@@ -91,8 +99,14 @@ func (p *pool) mark(now mono.Time) {
 	if p.room.Len() > 0 {
 		x = 1
 	}
-	p.standing += (1 - math.Exp(-now.Sub(p.marked).Seconds()/memory.Seconds())) * (x - p.standing)
+	passed := now.Sub(p.marked).Seconds() / memory.Seconds()
+	p.standing += (1 - math.Exp(-passed)) * (x - p.standing)
 	p.marked = now
+	if p.denied {
+		p.stretch *= math.Exp(min(stretchSpeed*passed*(standAim-x), stretchMost))
+		begin := float64(p.beginning())
+		p.stretch = min(max(p.stretch, float64(p.service.P50)/begin), max(1, float64(mostBound)/begin))
+	}
 	switch {
 	case p.standing > standOn:
 		p.stands = true
@@ -112,22 +126,14 @@ func (p *pool) answered(o penstock.Outcome, late bool) {
 }
 
 // bound is the longest wait that the room itself allows.
-func (p *pool) bound() time.Duration {
-	switch {
-	case p.service.n == 0:
-		return firstBound
-	case p.stands:
-		return times(standBoundP50, p.service.P50)
-	}
-	return p.passing()
-}
+func (p *pool) bound() time.Duration { return times(p.stretch, p.beginning()) }
 
-// passing is the bound while the queue comes and goes.
-func (p *pool) passing() time.Duration {
+// beginning is the bound before anything was refused for it.
+func (p *pool) beginning() time.Duration {
 	if p.service.n == 0 {
 		return firstBound
 	}
-	return max(times(burstBoundP50, p.service.P50), times(burstBoundP90, p.service.P90))
+	return max(times(boundP50, p.service.P50), times(boundP90, p.service.P90))
 }
 
 func times(x float64, d time.Duration) time.Duration { return time.Duration(x * float64(d)) }
@@ -140,17 +146,18 @@ func (p *pool) latestStart(now, deadline mono.Time) mono.Time {
 }
 
 // patientFor is how long work without a deadline may wait: until its caller would
-// probably leave before the end of it, as far as that is known. Before, nobody
-// has been seen to wait for long, and a gateful may turn out to be too late at
-// once.
+// probably leave before the end of it, as far as that is known. Before, it may get
+// twice as old as any did whose caller stayed: a gateful that turned out to be too
+// late would be lost at once.
 func (p *pool) patientFor() time.Duration {
-	if age := p.patience.age; p.patience.known {
-		return age - min(p.service.P90, time.Duration(serviceShare*float64(age)))
-	}
 	if p.service.n == 0 {
 		return firstBound
 	}
-	return times(unknownP50, p.service.P50)
+	age := p.patience.age
+	if !p.patience.known {
+		age = 2 * max(age, p.service.P90)
+	}
+	return age - min(p.service.P90, time.Duration(serviceShare*float64(age)))
 }
 
 // waitBehind estimates the wait behind work that costs ahead slots.

@@ -15,6 +15,7 @@ import (
 func (c *Core) refuse(now mono.Time, r *route, p *pool, rank penstock.Rank, why penstock.Reason) Decision {
 	c.total.refused[why][rank.Criticality()]++
 	p.refusals++
+	p.denied = p.denied || why == penstock.ReasonSojourn
 	c.pressed = true
 	bound := p.bound()
 	if r.waitFor > 0 {

@@ -27,13 +27,18 @@ serve() {
 	pids+=("$server")
 	for _ in $(seq 100); do curl -s -o /dev/null http://127.0.0.1:9600/ && break; sleep 0.1; done
 }
-restart() { # an emptied backlog for every row
-	kill "$server" && wait "$server" 2>/dev/null || true
+restart() { # an emptied backlog and a gateway that knows nothing, for every row
+	for p in "$server" "$gateway"; do kill "$p" && wait "$p" 2>/dev/null || true; done
 	serve
+	admit
+}
+admit() {
+	bin/penstock gateway --listen 127.0.0.1:9601 --admin 127.0.0.1:9602 --to http://127.0.0.1:9600 2>/dev/null & gateway=$!
+	pids+=("$gateway")
+	for _ in $(seq 100); do curl -s -o /dev/null http://127.0.0.1:9602/readyz && break; sleep 0.1; done
 }
 serve
-bin/penstock gateway --listen 127.0.0.1:9601 --admin 127.0.0.1:9602 --to http://127.0.0.1:9600 2>/dev/null & pids+=($!)
-sleep 1
+admit
 
 capacity=$(hey -z 5s -c 16 -disable-keepalive http://127.0.0.1:9600/ | awk '/Requests\/sec/ { printf "%d", $2 }')
 rate=$((capacity * 5))
