@@ -47,7 +47,7 @@ func (c *Core) wouldRefuse(now mono.Time, r *route, w *penstock.Work) bool {
 		return false
 	}
 	_, _, why, estimated := c.prospect(now, r, rank.Band(), w)
-	return why != penstock.ReasonNone && !(estimated && p.explores(now))
+	return why != penstock.ReasonNone && (!estimated || !p.explores(now))
 }
 
 // Refusing reports whether a room refused within the last tick, or has a price.
