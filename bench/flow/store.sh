@@ -23,7 +23,7 @@ bench() { # place, benchmarks, iterations
 for ((i = 0; i < rounds; i++)); do
 	for place in "${places[@]}"; do
 		bench "$place" 'Sync' 300x
-		bench "$place" 'Group100' 1000x
+		bench "$place" 'Group' 1000x
 		bench "$place" 'Workers/workers=64' 150000x
 	done
 done

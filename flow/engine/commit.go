@@ -19,8 +19,12 @@ const (
 	wallCheck = time.Second
 	// stepMax is how many changes of one flow happen by themselves in one group.
 	stepMax = 256
-	// gatherMax is how often the committer gives way before it closes a group.
-	gatherMax = 32
+	// gatherShare of the last commit's time is how long a group is kept open at most
+	// for those who are expected, gatherPause of it how long if nobody comes, and
+	// gatherMax how often the committer gives way meanwhile.
+	gatherShare = 2
+	gatherPause = 16
+	gatherMax   = 4096
 )
 
 // commitLoop is the one goroutine that commits.
@@ -28,11 +32,14 @@ func (e *Engine) commitLoop(ctx context.Context) {
 	defer close(e.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var took time.Duration // the last commit
 	for {
-		e.gather()
+		e.gather(took)
 		group, wait := e.next()
 		if len(group) > 0 {
+			began := mono.Now()
 			e.commit(ctx, group)
+			took = mono.Now().Sub(began)
 			if ctx.Err() == nil && e.Err() == nil {
 				continue
 			}
@@ -54,22 +61,26 @@ func (e *Engine) commitLoop(ctx context.Context) {
 	}
 }
 
-// gather lets those who have just been answered make their next proposals before
-// the group is closed: it gives way to whatever is ready to run as long as that
-// adds to the group. Else the first to come back would be committed alone, and
-// the others wait for two commits instead of one. Where nobody comes it takes
-// less than a microsecond.
-func (e *Engine) gather() {
-	before := -1
+// gather keeps a group open for those who have just been answered, whose next
+// proposals are on their way, and gives way to them. Else the first to come back
+// would be committed alone, and the others wait for two commits instead of one. Who
+// was in the last group, or came too late for it, is expected; nobody is waited for
+// who would be alone.
+func (e *Engine) gather(took time.Duration) {
+	at := mono.Now()
+	until, came, before := at.Add(took/gatherShare), at, 0
 	for range gatherMax {
 		e.mu.Lock()
-		n := len(e.pending)
+		n, expected := len(e.pending), e.expected
 		e.mu.Unlock()
-		if n <= before || n >= GroupMax {
+		if n > before {
+			before, came = n, at
+		}
+		if n == 0 || n >= min(expected, GroupMax) || at >= until || at.Sub(came) > took/gatherPause {
 			return
 		}
-		before = n
 		runtime.Gosched()
+		at = mono.Now()
 	}
 }
 
@@ -181,6 +192,7 @@ func (e *Engine) store1(ctx context.Context, group []op) error {
 func (e *Engine) settle(group []op, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.expected = len(e.pending)
 	at := now()
 	if err != nil {
 		e.noNew = at.Mono.Add(fullPause)
@@ -204,6 +216,7 @@ func (e *Engine) settle(group []op, err error) {
 		o.f.stirred = true
 		if o.ticket != nil {
 			o.ticket.settle(o.slot, result)
+			e.expected++
 		}
 	}
 	for i := range group {

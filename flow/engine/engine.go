@@ -46,16 +46,17 @@ type Engine struct {
 	done  chan struct{} // closed when the committer has ended
 	kick  chan struct{} // something is pending; never more than one token
 
-	mu      sync.Mutex
-	epoch   *flow.Epoch
-	flows   map[string]*running
-	pending []op
-	spare   []op
-	changes []flow.Change // of the group being committed
-	auto    []*flow.Proposal
-	pause   mono.Time // no new try before: the store was full
-	noNew   mono.Time // no new item before, for the same reason
-	err     error     // why nothing is done any more
+	mu       sync.Mutex
+	epoch    *flow.Epoch
+	flows    map[string]*running
+	pending  []op
+	spare    []op
+	changes  []flow.Change // of the group being committed
+	expected int           // proposals that the next group may have, as far as is known
+	auto     []*flow.Proposal
+	pause    mono.Time // no new try before: the store was full
+	noNew    mono.Time // no new item before, for the same reason
+	err      error     // why nothing is done any more
 }
 
 // A running flow.
