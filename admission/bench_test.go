@@ -49,6 +49,21 @@ func BenchmarkAdmitDone(b *testing.B) {
 	}
 }
 
+// The same by a controller told nothing, whose work runs in this process.
+func BenchmarkAdmitDoneInProcess(b *testing.B) {
+	ctl := admission.New(admission.Config{})
+	defer ctl.Close()
+	ctx := context.Background()
+	b.ReportAllocs()
+	for b.Loop() {
+		permit, err := ctl.Acquire(ctx, penstock.Work{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		permit.Done(penstock.OK)
+	}
+}
+
 // A refusal by rank: what most refusals are under sustained overload.
 func BenchmarkRefuse(b *testing.B) {
 	ctl := admission.New(admission.Config{Limit: limit.Fixed(1)})

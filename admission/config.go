@@ -15,8 +15,9 @@ type Config struct {
 	//
 	// Where neither is given, the work is taken to run in this process: a
 	// [Controller] then puts what package sense sees of the process beside the
-	// law ([limit.Direct]), from [New] until [Controller.Close]. Elsewhere, and in
-	// a Core, the law is alone.
+	// law ([limit.Direct]), from [New] until [Controller.Close], and lets other
+	// goroutines come in before admitted work runs while the process is crowded
+	// (sense.View.Yield). Elsewhere, and in a Core, the law is alone.
 	Limit limit.Law
 
 	// Gates are the callees. Empty means one, unnamed, with Limit. At most

@@ -101,19 +101,48 @@ func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (
 	c.mu.Lock()
 	d := c.core.enter(now, route, w, explored)
 	c.settle() // first: what was settled may have had the slot that d has now
+	d.inside = c.core.total.inFlight
 	var decided chan Decision
 	if d.State == Waiting {
 		decided = c.waiter(d.Ticket)
 	}
 	c.mu.Unlock()
-	switch d.State {
-	case Admitted:
-		return Permit{c, d.Ticket, int32(d.Gate)}, nil
-	case Waiting:
-		return c.await(ctx, d.Ticket, decided)
-	case Refused:
+	if d.State == Waiting {
+		var err error
+		if d, err = c.await(ctx, d.Ticket, decided); err != nil {
+			return Permit{}, err
+		}
 	}
-	return Permit{}, d.Refusal
+	if d.State == Refused {
+		return Permit{}, d.Refusal
+	}
+	permit := Permit{c, d.Ticket, int32(d.Gate)}
+	if c.process != nil {
+		if err := c.takeTurn(ctx, permit, d.inside); err != nil {
+			return Permit{}, err
+		}
+	}
+	return permit, nil
+}
+
+// takeTurn lets others come in before work runs in this process, while there are few
+// inside: see [sense.View.Yield].
+func (c *Controller) takeTurn(ctx context.Context, permit Permit, inside int) error {
+	if waited, yielded := c.process.Yield(inside); yielded {
+		return c.turned(ctx, permit, waited)
+	}
+	return nil
+}
+
+// turned reports what admitted work has waited for a thread. It returns ctx's cause
+// where the caller left meanwhile.
+func (c *Controller) turned(ctx context.Context, permit Permit, waited time.Duration) error {
+	permit.Report(waited)
+	if ctx.Err() != nil {
+		permit.Done(penstock.Ignored) // it had not begun
+		return context.Cause(ctx)
+	}
+	return nil
 }
 
 // placeInCohort gives work that names no cohort one: by its flow, or at random.
@@ -129,22 +158,19 @@ func (c *Controller) placeInCohort(w *penstock.Work, now mono.Time) {
 	}
 }
 
-func (c *Controller) await(ctx context.Context, t Ticket, decided chan Decision) (Permit, error) {
-	var d Decision
+// await waits for the decision on t. The error is ctx's cause, where its caller
+// leaves before.
+func (c *Controller) await(ctx context.Context, t Ticket, decided chan Decision) (d Decision, err error) {
+	defer c.channels.Put(decided)
 	select {
 	case d = <-decided:
 	case <-ctx.Done():
 		if c.leave(t) {
-			c.channels.Put(decided)
-			return Permit{}, context.Cause(ctx)
+			return Decision{}, context.Cause(ctx)
 		}
 		d = <-decided // decided while we were leaving
 	}
-	c.channels.Put(decided)
-	if d.State != Admitted {
-		return Permit{}, d.Refusal
-	}
-	return Permit{c, t, int32(d.Gate)}, nil
+	return d, nil
 }
 
 // waiter returns the channel on which waiting work learns its fate. It holds
@@ -188,6 +214,7 @@ func (c *Controller) settleAll() {
 		if !ok {
 			break
 		}
+		d.inside = c.core.total.inFlight
 		c.waiters[d.Ticket.slot] <- d
 	}
 	if at, reset := c.alarm.Set(c.core.Next()); reset && !c.closed {
@@ -330,8 +357,10 @@ func (p Permit) GateName() string {
 func (p Permit) Answered(o penstock.Outcome) { p.tell((*Core).Answered, o) }
 
 // Report records how long the work waited inside the callee, as the callee says.
-// The default law then finds its limit by that alone. Call it before the
-// outcome is told; optional.
+// The default law then finds its limit by that alone, [limit.Direct] by that beside
+// its law. Call it before the outcome is told; optional. A controller whose work
+// runs in this process ([Config.Limit]) reports by itself what work waited for a
+// thread, and a later report takes its place.
 func (p Permit) Report(delay time.Duration) {
 	p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Report(now, t, delay) }, penstock.OK)
 }

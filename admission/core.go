@@ -90,6 +90,7 @@ type Decision struct {
 	Ticket  Ticket // zero when Refused at once
 	Gate    int    // where Admitted
 	Refusal *penstock.RejectedError
+	inside  int // slots taken in the whole core: the Controller's
 }
 
 type slotState uint8

@@ -1,6 +1,10 @@
 package admission
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // GateName returns the name of the gate with the given index.
 func (c *Core) GateName(i int) string { return c.gates[i].name }
@@ -42,3 +46,9 @@ const (
 	RoomLength = roomLength
 	Decisions  = decisions
 )
+
+// Turned is what happens when work has waited so long for a thread after it was
+// admitted.
+func (c *Controller) Turned(ctx context.Context, p Permit, waited time.Duration) error {
+	return c.turned(ctx, p, waited)
+}

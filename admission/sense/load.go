@@ -5,10 +5,7 @@ import "time"
 // The bounds of what a process bears. Each is well above what a healthy busy
 // process shows, and below where goodput falls.
 const (
-	delayShare  = 0.1                   // scheduler delay, of the service time,
-	delayLeast  = time.Millisecond      // at least this,
-	delayMost   = 10 * time.Millisecond // and at most this, since a long delay makes service long
-	lateMost    = 10 * time.Millisecond // lateness
+	lateMost    = 20 * time.Millisecond // lateness: Go lets a goroutine compute for 10 ms before a timer gets a thread
 	gcMost      = 0.25                  // share of time: Go's own goal for the concurrent part
 	heapMost    = 0.7                   // of GOMEMLIMIT; beyond, collections follow one another
 	throttled   = 0.25                  // share of time
@@ -18,19 +15,19 @@ const (
 
 // Load returns how near the process is to what it bears, as a multiple of the
 // bound that is nearest (1 is at it), and what that is; 0 if nothing is known.
-// service is the mean time of a unit of work: the bound on scheduler delay is a
-// tenth of it, from 1 to 10 ms. The others are lateness 10 ms, GC 25 %, live heap
-// 70 % of GOMEMLIMIT, throttled 25 % and memory stalled 10 % of the time.
+// The bounds are lateness 20 ms, GC 25 %, live heap 70 % of GOMEMLIMIT, throttled
+// 25 % and memory stalled 10 % of the time.
 //
 // Memory and CPUStall do not count: caches fill any memory there is, and on a
-// machine that is used well some task always waits for a processor.
-func (r Reading) Load(service time.Duration) (load float64, why string) {
-	delay := min(max(time.Duration(delayShare*float64(service)), delayLeast), delayMost)
+// machine that is used well some task always waits for a processor. Nor does
+// SchedulerDelay: goroutines that compute for 2 ms make others wait for as long on
+// a process that is half idle. What admitted work waits does, which
+// [View.Yield] measures.
+func (r Reading) Load() (load float64, why string) {
 	for _, s := range [...]struct {
 		load float64
 		what string
 	}{
-		{r.SchedulerDelay / delay.Seconds(), "the Go scheduler's delay"},
 		{r.Lateness / lateMost.Seconds(), "the lateness of timers"},
 		{r.GC / gcMost, "the garbage collector's share of the time"},
 		{r.GCLimited * limitedLoad, "the garbage collector's own limiter"},
@@ -46,6 +43,4 @@ func (r Reading) Load(service time.Duration) (load float64, why string) {
 }
 
 // Load is that of the latest reading: see [Reading.Load].
-func (v *View) Load(service time.Duration) (load float64, why string) {
-	return v.Latest().Load(service)
-}
+func (v *View) Load() (load float64, why string) { return v.Latest().Load() }

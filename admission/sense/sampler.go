@@ -71,6 +71,7 @@ func sample(stop chan struct{}) {
 	due := mono.Now()
 	timer := time.NewTimer(Period)
 	defer timer.Stop()
+	defer forgetCrowd()
 	for {
 		due = due.Add(Period)
 		probe.Due(due)
@@ -81,6 +82,7 @@ func sample(stop chan struct{}) {
 		}
 		now := mono.Now()
 		setLatest(probe.Look(now))
+		now = lookAtCrowd(now)
 		due = max(due, now.Add(-Period)) // what was missed is not made up for
 		timer.Reset(due.Add(Period).Sub(now))
 	}

@@ -15,7 +15,9 @@
 //     process as a whole: while the kernel runs somebody else, the runtime does
 //     not run either, a goroutine that a timer or the network would have woken
 //     becomes runnable only afterwards, and its delay is about 0. It does not see
-//     queues in a callee.
+//     queues in a callee, nor requests that nobody has read from their sockets.
+//     Goroutines that compute make each other wait on a process that is half idle
+//     too, so it is no sign of overload. What admitted work waits is: [View.Yield].
 //   - [Reading.Lateness] sees stolen time: the sampler's own timer rings late,
 //     whoever had the processor. It cannot tell who had. [Reading.Throttled] and
 //     [Reading.CPUStall] can, on Linux, with cgroup v2 and PSI.

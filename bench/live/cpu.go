@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/penstock-go/penstock/admission"
@@ -17,12 +18,9 @@ import (
 	"github.com/penstock-go/penstock/sim/arrival"
 )
 
-// A server whose handler computes for about 10 ms of processor time, on one
-// thread, so that the load has the rest of a small machine to itself.
-const (
-	burnFor     = 10 * time.Millisecond
-	burnThreads = 1
-)
+// burnThreads is the servers' GOMAXPROCS, so that the load has the rest of a small
+// machine to itself.
+const burnThreads = 1
 
 // burn computes: so many steps of xorshift.
 func burn(steps int) uint64 {
@@ -35,25 +33,26 @@ func burn(steps int) uint64 {
 	return x
 }
 
-// calibrate finds how many steps take burnFor.
-func calibrate() int {
+// stepsIn finds how many steps take so long. It is asked once for all servers: they
+// must have the same work.
+func stepsIn(long time.Duration) int {
 	const steps = 1_000_000
 	var took []time.Duration
-	for range 50 {
+	for range 200 {
 		begin := time.Now()
 		runtime.KeepAlive(burn(steps))
 		took = append(took, time.Since(begin))
 	}
 	slices.Sort(took)
-	return int(steps * burnFor.Seconds() / took[len(took)/2].Seconds())
+	return int(steps * long.Seconds() / took[len(took)/4].Seconds())
 }
 
-// serveCPU runs a server that computes, behind nothing (law "none"), behind the
-// middleware with nothing configured ("auto"), or with the law alone, without
-// what is seen of the process ("inferred"). It prints its address.
-func serveCPU(law string) error {
+// serveCPU runs a server whose handler computes so many steps, behind nothing (law
+// "none"), behind the middleware with nothing configured ("auto"), with the law
+// alone, without what is seen of the process ("inferred"), or behind one that
+// refuses everything ("refuse"). It prints its address.
+func serveCPU(law string, steps int) error {
 	runtime.GOMAXPROCS(burnThreads)
-	steps := calibrate()
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, burn(steps))
 	})
@@ -62,6 +61,10 @@ func serveCPU(law string) error {
 		h = penstockhttp.Handler(admission.New(admission.Config{}), h)
 	case "inferred":
 		h = penstockhttp.Handler(admission.New(admission.Config{Limit: limit.Default()}), h)
+	case "refuse":
+		ctl := admission.New(admission.Config{})
+		ctl.Drain()
+		h = penstockhttp.Handler(ctl, h)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -71,33 +74,56 @@ func serveCPU(law string) error {
 	return http.Serve(l, h)
 }
 
-// cpu loads a server that computes, without a gateway.
+// cpu loads servers that compute, without a gateway.
 func (b *bench) cpu() {
-	b.say("\n## A Go server that computes, with the middleware\n\n10 ms of processor time for each request, %d thread, no gateway; deadline 100 ms. Its capacity is its goodput behind nothing at a load that leaves it no rest and no queue: closed loop, two callers.\n", burnThreads)
-	b.say("| offered | middleware | goodput/s | of capacity | p50 ms | p99 ms of good | refused | late | errors |\n|---|---|---|---|---|---|---|---|---|")
-	full := func() float64 {
-		addr, stop := cpuServer("none")
-		defer stop()
-		return closedLoop("http://"+addr+"/", 2, 5*time.Second)
-	}()
+	b.say("\n## A Go server that computes, with the middleware\n\n%d thread, no gateway; deadline 100 ms, which the server is not told. Before each row, its capacity is measured: answers per second behind nothing, closed loop, two callers for two seconds.", burnThreads)
+	for _, service := range []time.Duration{10 * time.Millisecond, 2 * time.Millisecond} {
+		b.computes(service, stepsIn(service))
+	}
+}
+
+func (b *bench) computes(service time.Duration, steps int) {
+	refusal := refusalCost()
+	b.say("\nAbout %v of processor time for each request. A refusal takes the server %.0f us of it, connection and HTTP included; what that leaves of the capacity is the bound.\n", service, refusal*1e6)
+	b.say("| offered | middleware | goodput/s | of capacity | bound | p50 ms | p99 ms of good | refused | late | errors |\n|---|---|---|---|---|---|---|---|---|---|")
 	for _, law := range []string{"none", "inferred", "auto"} {
 		for _, times := range []float64{0.8, 1.2, 2, 5} {
-			addr, stop := cpuServer(law)
+			plain, stopPlain := cpuServer("none", steps)
+			full := closedLoop("http://"+plain+"/", 2, 2*time.Second)
+			stopPlain()
+			addr, stop := cpuServer(law, steps)
 			rep := must(load.Run(context.Background(), load.Config{
 				URL: "http://" + addr + "/", Profile: must(arrival.Flat(times * full)), Seed: 1,
 				For: b.length + 3*time.Second, Warmup: 3 * time.Second, Deadline: patience, Interval: 500 * time.Millisecond,
 			}))
 			stop()
 			name := map[string]string{"none": "none", "auto": "penstock, nothing configured", "inferred": "penstock, the law alone"}[law]
-			b.say("| %.1fx | %s | %.1f | %.3f | %.1f | %.1f | %.2f %% | %.2f %% | %d |", times, name, rep.GoodPerSecond, rep.GoodPerSecond/full/min(1, times),
-				ms(rep.Latency.P50), ms(rep.Latency.P99), share(rep.Refused, rep.Offered), share(rep.Late, rep.Offered), rep.Errors)
+			b.say("| %.1fx | %s | %.1f | %.3f | %.3f | %.1f | %.1f | %.2f %% | %.2f %% | %d |", times, name, rep.GoodPerSecond, rep.GoodPerSecond/full/min(1, times),
+				leaves(times, full*refusal), ms(rep.Latency.P50), ms(rep.Latency.P99), share(rep.Refused, rep.Offered), share(rep.Late, rep.Offered), rep.Errors)
 		}
 	}
-	b.say("\nCapacity: %.1f requests/s.", full)
 }
 
-func cpuServer(law string) (addr string, stop func()) {
-	cmd, out := start(must(os.Executable()), "-role", "cpu", "-law", law)
+// leaves is the share of its capacity, or of what is offered where that is less,
+// that a server can give to its work if a refusal costs it so many times what its
+// work does.
+func leaves(times, refusal float64) float64 {
+	return min(1, max(0, (1-times*refusal)/(1-refusal)))
+}
+
+// refusalCost is the processor time that a server spends for each request that it
+// refuses, in seconds.
+func refusalCost() float64 {
+	const long = 2 * time.Second
+	cmd, out := start(must(os.Executable()), "-role", "cpu", "-law", "refuse")
+	line := must(out.ReadString('\n'))
+	refused := closedLoop("http://"+line[:len(line)-1]+"/", 4, long) * long.Seconds()
+	kill(cmd)()
+	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / refused
+}
+
+func cpuServer(law string, steps int) (addr string, stop func()) {
+	cmd, out := start(must(os.Executable()), "-role", "cpu", "-law", law, "-steps", strconv.Itoa(steps))
 	line := must(out.ReadString('\n'))
 	return line[:len(line)-1], kill(cmd)
 }

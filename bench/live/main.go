@@ -38,7 +38,8 @@ const (
 
 func main() {
 	role := flag.String("role", "run", "run, plant or cpu")
-	law := flag.String("law", "constant", "of the plant: constant or exponential; with -role cpu: none, auto or inferred")
+	law := flag.String("law", "constant", "of the plant: constant or exponential; with -role cpu: none, auto, inferred or refuse")
+	steps := flag.Int("steps", 0, "with -role cpu: what each request computes")
 	only := flag.String("only", "", "comma-separated sections: steady, exponential, steps, timeouts, storm, cpu")
 	penstock := flag.String("penstock", "bin/penstock", "the binary under test")
 	length := flag.Duration("for", 10*time.Second, "length of a steady row")
@@ -51,7 +52,7 @@ func main() {
 		return
 	}
 	if *role == "cpu" {
-		must(0, serveCPU(*law))
+		must(0, serveCPU(*law, *steps))
 	}
 	b := &bench{penstock: *penstock, length: *length, out: os.Stdout}
 	sections := []struct {
