@@ -116,6 +116,14 @@ micro: ## what limiters cost per call, ours and others (2 minutes)
 live: ## prove the live figures with real processes
 	bash bench/live/run.sh
 
+.PHONY: signal-live
+signal-live: ## the signal over six processes, HTTP and gRPC; writes a report (8 minutes)
+	bash bench/signal/run.sh
+
+.PHONY: shop
+shop: ## the same shop, protected in several ways; writes a report (4 minutes)
+	bash bench/shop/run.sh
+
 # The version is in the file's name, so that a new pin installs a new linter.
 $(LINTER):
 	@echo "installing golangci-lint $(GOLANGCI_LINT_VERSION)"

@@ -140,7 +140,7 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 		return
 	}
 	if a.Said {
-		p.valve.answered(now, a.Refused, float64(t.cost))
+		p.valve.answered(now, a.Refused, a.Signal.Level >= levelWaiting, float64(t.cost))
 	}
 	if p.throttle != nil && !a.Refused && !a.Failed {
 		p.throttle.Accepted(now)
@@ -151,11 +151,12 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 // well.
 const levelWaiting = 0.8
 
-// Pressure is what the callee is believed to say, with the price that the caller
-// itself has put on calls that it passes on.
+// Pressure is what to pass on: what the callee said last, with the price that the
+// caller itself has put on calls that it passes on. It is no average: whoever
+// decides by it makes one.
 func (p *Peer) Pressure(now mono.Time) pressure.Signal {
-	s := p.news.At(now)
-	p.valve.step(now, s.Level)
+	p.valve.step(now, p.news.At(now).Level)
+	s := p.news.Last(now)
 	s.Price = max(s.Price, p.valve.relayed)
 	return s
 }

@@ -140,6 +140,68 @@ func TestPeerFindsWhatFits(t *testing.T) {
 	}
 }
 
+// TestPeerPassesOn: what a callee says is passed on at once and whole, however
+// many hops it takes; only who decides by it waits for an average.
+func TestPeerPassesOn(t *testing.T) {
+	full := pressure.Signal{Level: 1, Price: 600, Retry: 200 * ms}
+	hops := make([]*caller.Peer, 6)
+	for i := range hops {
+		hops[i] = caller.NewPeer(caller.PeerConfig{})
+	}
+	now := mono.Time(0)
+	pass := func(s pressure.Signal) pressure.Signal {
+		for _, p := range hops {
+			k, err := p.Ask(now, important, true, 0.5)
+			if err != nil {
+				t.Fatalf("important work is refused: %v", err)
+			}
+			p.Answer(now, k, caller.Answer{Said: true, Signal: s})
+			s = p.Pressure(now)
+		}
+		return s
+	}
+	pass(pressure.Signal{Level: 0.2})
+	now = now.Add(ms)
+	if got := pass(full); got != full {
+		t.Errorf("six hops after the callee said %+v, its caller hears %+v", full, got)
+	}
+	if _, err := hops[0].Ask(now, batch, false, 0.5); err != nil {
+		t.Errorf("one word of a full callee refuses: %v", err)
+	}
+	now = now.Add(11 * time.Second)
+	if got := hops[5].Pressure(now); got != (pressure.Signal{}) {
+		t.Errorf("after a long silence it says %+v", got)
+	}
+}
+
+// TestPeerCountsEarly: a callee that has said for a while that work waits is
+// priced within two ticks of its second refusal: how much it takes is known.
+func TestPeerCountsEarly(t *testing.T) {
+	p := caller.NewPeer(caller.PeerConfig{})
+	now, refusals := mono.Time(0), 0
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 600 { // 500 calls per second; from the 400th on one in two is refused
+		now = now.Add(2 * ms)
+		w := penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(rng.Uint64())}
+		k, err := p.Ask(now, w, false, 0.5)
+		if err != nil {
+			if i < 400 {
+				t.Fatalf("call %d is refused before the callee has refused any", i)
+			}
+			if refusals > 12 {
+				t.Errorf("%d calls were refused by the callee before one is refused here; want 12 at most", refusals)
+			}
+			return
+		}
+		bad := i >= 400 && i%2 == 0
+		if bad {
+			refusals++
+		}
+		p.Answer(now, k, caller.Answer{Said: true, Signal: pressure.Signal{Level: 0.9}, Refused: bad})
+	}
+	t.Errorf("%d refusals, and no call is refused here", refusals)
+}
+
 // TestPeerThrottles: a callee that says nothing is throttled by what it accepts,
 // and its word that it is well ends that.
 func TestPeerThrottles(t *testing.T) {

@@ -12,14 +12,14 @@ import (
 // The constants of a valve.
 const (
 	valveTick   = 10 * time.Millisecond
-	valveRest   = 5 * time.Second        // without refusals and without a price, and it is put away
+	valveRest   = 5 * time.Second        // of a callee that is well, without a price, and it is put away
 	valveRelay  = 1.5                    // calls passed on for others, for each that the callee takes
-	valveTarget = 0.95                   // the callee's level at which as much is sent as it takes
+	valveTarget = 0.9                    // the callee's level at which as much is sent as it takes
 	valveGain   = 1.0                    // how much more per level below that, and less per level above
 	valveWaste  = 0.005                  // share of calls that the callee may refuse: above it
 	valveLearn  = 1.0                    // the margin grows by this part of the excess per second,
 	valveMargin = 0.3                    // to this at most
-	valveForget = 2 * time.Second        // and fades with this time constant while there is none
+	valveForget = 8 * time.Second        // and fades with this time constant while there is none
 	valveShare  = time.Second            // over which that share is counted
 	valveMemory = 250 * time.Millisecond // of the count; that of the histogram is the same
 	valveLeast  = 50                     // calls remembered before it prices,
@@ -48,7 +48,7 @@ type valve struct {
 	wasted  float64      // of them, those that the callee refused
 	margin  float64      // how much less is sent because the callee still refuses
 	stepped mono.Time
-	refused mono.Time      // when the callee last refused
+	full    mono.Time      // when the callee last refused or said that work waits
 	price   penstock.Price // for calls that begin here,
 	relayed penstock.Price // and for those that came past another valve
 }
@@ -61,20 +61,26 @@ func (v *valve) offered(r penstock.Rank, cost float64) {
 	}
 }
 
-// answered counts what came of a call.
-func (v *valve) answered(now mono.Time, refused bool, cost float64) {
-	if refused {
+// answered counts what came of a call; full says that work waits at the callee.
+// Counting begins with that, and not with the first refusal, by which it is time
+// to know how much is asked and taken.
+func (v *valve) answered(now mono.Time, refused, full bool, cost float64) {
+	if refused || full {
 		if v.pricer == nil {
 			v.pricer = &shed.Pricer{}
 			v.pricer.Step(now, false)
 			v.stepped, v.count, v.sent, v.wasted = now, 0, 0, 0
 		}
-		v.refused = now
+		v.full = now
+	}
+	if v.pricer == nil {
+		return
+	}
+	v.sent++
+	if refused {
 		v.wasted++
-		v.sent++
-	} else if v.pricer != nil {
+	} else {
 		v.pricer.Finished(cost)
-		v.sent++
 	}
 }
 
@@ -85,7 +91,7 @@ func (v *valve) step(now mono.Time, level float64) {
 	}
 	since := now.Sub(v.stepped)
 	if since < 0 { // the clock jumped back
-		v.stepped, v.refused = now, now
+		v.stepped, v.full = now, now
 		return
 	}
 	if since < valveTick {
@@ -102,7 +108,7 @@ func (v *valve) step(now mono.Time, level float64) {
 		v.relayed = min(v.price, v.pricer.Cut(valveRelay))
 	}
 	v.stepped = now
-	if v.price == 0 && now.Sub(v.refused) > valveRest {
+	if v.price == 0 && now.Sub(v.full) > valveRest {
 		*v = valve{}
 	}
 }

@@ -24,12 +24,15 @@ const (
 // News is what a caller knows of one callee: the signals that it heard, as an
 // exponentially weighted moving average over time (time constant 100 ms), which
 // fades when nothing is heard any more: silence must not refuse work for ever.
+// Who decides goes by the average ([News.At]); who only passes it on says what was
+// heard last ([News.Last]): averages of averages would take 100 ms at every hop.
 // The zero News has heard nothing. It is for one goroutine at a time.
 //
 // Instants that go backwards count as the latest seen.
 type News struct {
 	level, price float64
 	delay        float64 // nanoseconds
+	last         Signal
 	comeBack     mono.Time
 	at           mono.Time // of the latest signal
 	begun        bool
@@ -50,6 +53,7 @@ func (n *News) Hear(now mono.Time, s Signal) {
 		n.delay = mix2(n.delay*fade, float64(s.Delay), part)
 		n.at = max(n.at, now)
 	}
+	n.last = s
 	if s.Retry > 0 {
 		n.comeBack = n.at.Add(s.Retry)
 	}
@@ -77,10 +81,24 @@ func (n *News) At(now mono.Time) Signal {
 	if fade == 0 {
 		return Signal{}
 	}
+	return n.faded(now, n.level, n.price, n.delay, fade)
+}
+
+// Last is what the callee said last, faded by now as At is, and with the Retry of
+// At.
+func (n *News) Last(now mono.Time) Signal {
+	fade := n.fade(now)
+	if fade == 0 {
+		return Signal{}
+	}
+	return n.faded(now, n.last.Level, float64(n.last.Price), float64(n.last.Delay), fade)
+}
+
+func (n *News) faded(now mono.Time, level, price, delay, fade float64) Signal {
 	return Signal{
-		Level: n.level * fade,
-		Price: penstock.Price(math.Round(n.price * fade)),
-		Delay: time.Duration(n.delay * fade),
+		Level: level * fade,
+		Price: penstock.Price(math.Round(price * fade)),
+		Delay: time.Duration(delay * fade),
 		Retry: clampDuration(n.comeBack.Sub(max(now, n.at)), 0, MaxRetry),
 	}
 }

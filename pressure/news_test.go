@@ -68,6 +68,40 @@ func TestNews(t *testing.T) {
 	}
 }
 
+// TestNewsLast: the last word counts in full, whatever was said before, and fades
+// as the average does.
+func TestNewsLast(t *testing.T) {
+	var n pressure.News
+	full := pressure.Signal{Level: 1, Price: 400, Delay: 10 * ms, Retry: 200 * ms}
+	idle := pressure.Signal{Level: 0.25}
+	for _, row := range []struct {
+		what string
+		at   time.Duration
+		hear *pressure.Signal
+		want pressure.Signal
+	}{
+		{what: "nothing heard"},
+		{what: "the first", hear: &idle, want: idle},
+		{what: "the next", at: ms, hear: &full, want: full},
+		{what: "and the next, with the wait that is left", at: 2 * ms, hear: &idle, want: pressure.Signal{Level: 0.25, Retry: 199 * ms}},
+		{what: "it counts for a second", at: 1002 * ms, want: idle},
+		{what: "then it fades", at: 2002 * ms, want: pressure.Signal{Level: 0.25 * math.Exp(-1)}},
+		{what: "until nothing is left", at: 11 * time.Second},
+	} {
+		now := mono.Time(0).Add(row.at)
+		if row.hear != nil {
+			n.Hear(now, *row.hear)
+		}
+		got := n.Last(now)
+		if math.Abs(got.Level-row.want.Level) > 1e-9 {
+			t.Errorf("%s: level %v, want %v", row.what, got.Level, row.want.Level)
+		}
+		if got.Level = row.want.Level; got != row.want {
+			t.Errorf("%s: %+v, want %+v", row.what, got, row.want)
+		}
+	}
+}
+
 // Whatever is heard at whatever instants, what is believed lies between what was
 // heard and nothing, and ten seconds of silence end it.
 func newsBounds(t *rapid.T) {

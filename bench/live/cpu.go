@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/bench/process"
 	"github.com/penstock-go/penstock/load"
 	"github.com/penstock-go/penstock/penstockhttp"
 	"github.com/penstock-go/penstock/sim/arrival"
@@ -88,15 +88,15 @@ func (b *bench) computes(service time.Duration, steps int) {
 	b.say("| offered | middleware | goodput/s | of capacity | bound | p50 ms | p99 ms of good | refused | late | errors |\n|---|---|---|---|---|---|---|---|---|---|")
 	for _, law := range []string{"none", "inferred", "auto"} {
 		for _, times := range []float64{0.8, 1.2, 2, 5} {
-			plain, stopPlain := cpuServer("none", steps)
-			full := closedLoop("http://"+plain+"/", 2, 2*time.Second)
-			stopPlain()
-			addr, stop := cpuServer(law, steps)
+			plain := cpuServer("none", steps)
+			full := closedLoop("http://"+plain.Line+"/", 2, 2*time.Second)
+			plain.Stop()
+			server := cpuServer(law, steps)
 			rep := must(load.Run(context.Background(), load.Config{
-				URL: "http://" + addr + "/", Profile: must(arrival.Flat(times * full)), Seed: 1,
+				URL: "http://" + server.Line + "/", Profile: must(arrival.Flat(times * full)), Seed: 1,
 				For: b.length + 3*time.Second, Warmup: 3 * time.Second, Deadline: patience, Interval: 500 * time.Millisecond,
 			}))
-			stop()
+			server.Stop()
 			name := map[string]string{"none": "none", "auto": "penstock, nothing configured", "inferred": "penstock, the law alone"}[law]
 			b.say("| %.1fx | %s | %.1f | %.3f | %.3f | %.1f | %.1f | %.2f %% | %.2f %% | %d |", times, name, rep.GoodPerSecond, rep.GoodPerSecond/full/min(1, times),
 				leaves(times, full*refusal), ms(rep.Latency.P50), ms(rep.Latency.P99), share(rep.Refused, rep.Offered), share(rep.Late, rep.Offered), rep.Errors)
@@ -115,15 +115,12 @@ func leaves(times, refusal float64) float64 {
 // refuses, in seconds.
 func refusalCost() float64 {
 	const long = 2 * time.Second
-	cmd, out := start(must(os.Executable()), "-role", "cpu", "-law", "refuse")
-	line := must(out.ReadString('\n'))
-	refused := closedLoop("http://"+line[:len(line)-1]+"/", 4, long) * long.Seconds()
-	kill(cmd)()
-	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / refused
+	server := cpuServer("refuse", 0)
+	refused := closedLoop("http://"+server.Line+"/", 4, long) * long.Seconds()
+	server.Stop()
+	return server.Spent().Seconds() / refused
 }
 
-func cpuServer(law string, steps int) (addr string, stop func()) {
-	cmd, out := start(must(os.Executable()), "-role", "cpu", "-law", law, "-steps", strconv.Itoa(steps))
-	line := must(out.ReadString('\n'))
-	return line[:len(line)-1], kill(cmd)
+func cpuServer(law string, steps int) *process.Process {
+	return must(process.Again("-role", "cpu", "-law", law, "-steps", strconv.Itoa(steps)))
 }

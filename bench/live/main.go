@@ -9,7 +9,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
@@ -25,6 +24,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/penstock-go/penstock/bench/plant"
+	"github.com/penstock-go/penstock/bench/process"
 	"github.com/penstock-go/penstock/load"
 	"github.com/penstock-go/penstock/sim/arrival"
 )
@@ -66,6 +67,25 @@ func main() {
 	}
 }
 
+// servePlant runs a plant, with its control on a second listener, and prints
+// both addresses.
+func servePlant(workers int, law string, mean time.Duration) error {
+	p := plant.New(workers, law, mean)
+	work, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	control, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(work.Addr(), control.Addr())
+	failed := make(chan error, 2)
+	go func() { failed <- http.Serve(control, http.HandlerFunc(p.Control)) }()
+	go func() { failed <- http.Serve(work, p) }()
+	return <-failed
+}
+
 type bench struct {
 	penstock string
 	length   time.Duration
@@ -89,14 +109,6 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func start(name string, args ...string) (*exec.Cmd, *bufio.Reader) {
-	cmd := exec.Command(name, args...)
-	out := must(cmd.StdoutPipe())
-	cmd.Stderr = os.Stderr
-	must(0, cmd.Start())
-	return cmd, bufio.NewReader(out)
-}
-
 func (r *rig) close() {
 	for _, stop := range slices.Backward(r.stop) {
 		stop()
@@ -114,11 +126,9 @@ func kill(cmd *exec.Cmd) func() {
 // "auto" is the default.
 func (b *bench) rig(law, limit string) *rig {
 	r := &rig{}
-	self := must(os.Executable())
-	cmd, out := start(self, "-role", "plant", "-law", law)
-	r.stop = append(r.stop, kill(cmd))
-	line := strings.Fields(must(out.ReadString('\n')))
-	r.target, r.control = line[0], line[1]
+	plant := must(process.Again("-role", "plant", "-law", law))
+	r.stop = append(r.stop, plant.Stop)
+	r.target, r.control, _ = strings.Cut(plant.Line, " ")
 	if limit == "" {
 		return r
 	}
@@ -154,10 +164,10 @@ func freeAddress() string {
 }
 
 // tell changes the plant and returns its counts.
-func (r *rig) tell(query string) plantStats {
+func (r *rig) tell(query string) plant.Stats {
 	resp := must(http.Get("http://" + r.control + "/?" + query))
 	defer func() { _ = resp.Body.Close() }()
-	var s plantStats
+	var s plant.Stats
 	must(0, json.NewDecoder(resp.Body).Decode(&s))
 	return s
 }

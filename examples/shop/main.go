@@ -20,27 +20,22 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstock-go/penstock/examples/shop/services"
 )
 
 func main() {
-	var cfg Config
-	listen := flag.String("listen", "127.0.0.1:9000", "where the front listens")
-	flag.BoolVar(&cfg.Admission, "admission", true, "protect each service")
-	flag.IntVar(&cfg.Limit, "limit", 0, "a fixed limit for each service in place of the one that is found; 0 finds it")
-	flag.BoolVar(&cfg.Signal, "signal", true, "let callers listen to their callees")
-	flag.BoolVar(&cfg.Breakers, "breakers", false, "a circuit breaker in front of each callee")
-	measure := flag.Bool("measure", false, "measure the shop in several settings with a slow database, and end")
+	var m services.Mechanisms
+	address := flag.String("listen", "127.0.0.1:9000", "where the front listens")
+	flag.BoolVar(&m.Admission, "admission", true, "protect each service")
+	flag.IntVar(&m.Limit, "limit", 0, "a fixed limit for each service in place of the one that is found; 0 finds it")
+	flag.BoolVar(&m.Signal, "signal", true, "let callers listen to their callees")
+	flag.BoolVar(&m.Breakers, "breakers", false, "with -signal: a circuit breaker in front of each callee")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if *measure {
-		if err := compare(ctx, os.Stdout); err != nil {
-			log.Fatal(err)
-		}
-		return
-	}
-	cfg.Listen = *listen
-	shop, err := Open(cfg)
+	guard, see := services.Guards(m)
+	shop, err := services.Open(services.Config{Listen: *address, Guard: guard})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,11 +45,11 @@ func main() {
 		obey(os.Stdin, shop.Database)
 		stop()
 	}()
-	watch(ctx, os.Stdout, shop)
+	watch(ctx, os.Stdout, *see)
 }
 
 // obey takes commands until there are no more.
-func obey(in io.Reader, db *Database) {
+func obey(in io.Reader, db *services.Database) {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		switch words := strings.Fields(lines.Text()); {
 		case len(words) == 1 && words[0] == "quit":
@@ -74,10 +69,10 @@ func obey(in io.Reader, db *Database) {
 }
 
 // watch shows the services twice a second until ctx ends.
-func watch(ctx context.Context, out io.Writer, shop *Shop) {
+func watch(ctx context.Context, out io.Writer, all []*services.Protected) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	view := newView(shop)
+	view := newView(all)
 	for {
 		select {
 		case <-tick.C:

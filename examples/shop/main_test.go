@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-go/penstock/examples/shop/services"
 	"github.com/penstock-go/penstock/internal/leak"
 	"github.com/penstock-go/penstock/pressure"
 )
@@ -19,8 +20,8 @@ func TestMain(m *testing.M) { leak.Main(m) }
 const watchdog = time.Minute
 
 // ask asks the front once.
-func ask(ctx context.Context, client *http.Client, shop *Shop) (status int, level float64) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+shop.Addr+"/", nil)
+func ask(ctx context.Context, client *http.Client, address string) (status int, level float64) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/", nil)
 	if err != nil {
 		return 0, 0
 	}
@@ -37,7 +38,8 @@ func ask(ctx context.Context, client *http.Client, shop *Shop) (status int, leve
 // TestShop: when the database slows down under load, its pressure arrives in the
 // front's answers, the front refuses, and once all is well the shop serves again.
 func TestShop(t *testing.T) {
-	shop, err := Open(Config{Admission: true, Signal: true})
+	guard, see := services.Guards(services.Mechanisms{Admission: true, Signal: true})
+	shop, err := services.Open(services.Config{Guard: guard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func TestShop(t *testing.T) {
 	client := &http.Client{Transport: base}
 	ctx, cancel := context.WithTimeout(t.Context(), watchdog)
 	defer cancel()
-	if status, level := ask(ctx, client, shop); status != http.StatusOK || level >= 0.8 {
+	if status, level := ask(ctx, client, shop.Addr); status != http.StatusOK || level >= 0.8 {
 		t.Fatalf("at rest: %d at level %v", status, level)
 	}
 
@@ -59,7 +61,7 @@ func TestShop(t *testing.T) {
 	for range 60 { // closed loop: as fast as it answers
 		wg.Go(func() {
 			for crowd.Err() == nil {
-				status, level := ask(crowd, client, shop)
+				status, level := ask(crowd, client, shop.Addr)
 				if level >= 0.8 {
 					seenFull.Do(func() { close(full) })
 				}
@@ -78,13 +80,13 @@ func TestShop(t *testing.T) {
 	}
 	disperse()
 	wg.Wait()
-	front := count(shop.Services[0])
-	if shop.Services[0].Name != "front" || front.refused+front.door == 0 {
+	front := count((*see)[0])
+	if (*see)[0].Name != "front" || front.refused+front.door == 0 {
 		t.Errorf("the front has refused nothing: %+v", front)
 	}
 	shop.Database.SetSpeed(1)
 	for ctx.Err() == nil {
-		if status, level := ask(ctx, client, shop); status == http.StatusOK && level < 0.8 {
+		if status, level := ask(ctx, client, shop.Addr); status == http.StatusOK && level < 0.8 {
 			return
 		}
 	}
@@ -93,19 +95,20 @@ func TestShop(t *testing.T) {
 
 // TestUnprotected: every mechanism can be switched off.
 func TestUnprotected(t *testing.T) {
-	for name, cfg := range map[string]Config{
-		"nothing": {}, "fixed limits and breakers": {Admission: true, Limit: 30, Breakers: true}, "signal alone": {Signal: true},
+	for name, m := range map[string]services.Mechanisms{
+		"nothing": {}, "fixed limits": {Admission: true, Limit: 30}, "signal alone": {Signal: true}, "all": {Admission: true, Signal: true, Breakers: true},
 	} {
-		shop, err := Open(cfg)
+		guard, see := services.Guards(m)
+		shop, err := services.Open(services.Config{Guard: guard})
 		if err != nil {
 			t.Fatal(err)
 		}
 		base := &http.Transport{}
 		ctx, cancel := context.WithTimeout(t.Context(), watchdog)
-		if status, _ := ask(ctx, &http.Client{Transport: base}, shop); status != http.StatusOK {
+		if status, _ := ask(ctx, &http.Client{Transport: base}, shop.Addr); status != http.StatusOK {
 			t.Errorf("%s: %d", name, status)
 		}
-		if got := newView(shop).frame(time.Now()); !strings.Contains(got, "front") || strings.Contains(got, "says nothing") == cfg.Admission {
+		if got := newView(*see).frame(time.Now()); !strings.Contains(got, "front") || strings.Contains(got, "says nothing") == m.Admission {
 			t.Errorf("%s: %s", name, got)
 		}
 		cancel()
@@ -116,13 +119,13 @@ func TestUnprotected(t *testing.T) {
 
 // TestObey: what can be typed while it runs.
 func TestObey(t *testing.T) {
-	db := NewDatabase()
+	db := services.NewDatabase()
 	obey(strings.NewReader("slow 0.25\nslow 7\nslow x\nnonsense\n"), db)
-	if db.speed != 0.25 {
-		t.Errorf("after slow 0.25 the speed is %v", db.speed)
+	if db.Speed() != 0.25 {
+		t.Errorf("after slow 0.25 the speed is %v", db.Speed())
 	}
 	obey(strings.NewReader("fast\nquit\nslow 0.5\n"), db)
-	if db.speed != 1 {
-		t.Errorf("after fast and quit the speed is %v", db.speed)
+	if db.Speed() != 1 {
+		t.Errorf("after fast and quit the speed is %v", db.Speed())
 	}
 }

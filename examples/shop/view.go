@@ -4,23 +4,25 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/penstock-go/penstock/examples/shop/services"
 )
 
 // A view shows the services as they are, and what they did since the last frame.
 type view struct {
-	shop *Shop
+	all  []*services.Protected // front first
 	at   time.Time
 	last map[string]counts
 }
 
 type counts struct{ good, refused, door uint64 }
 
-func newView(shop *Shop) *view {
-	return &view{shop: shop, at: time.Now(), last: map[string]counts{}}
+func newView(all []*services.Protected) *view {
+	return &view{all: all, at: time.Now(), last: map[string]counts{}}
 }
 
 // count reads a service's counters.
-func count(v *Service) counts {
+func count(v *services.Protected) counts {
 	if v.Ctl == nil {
 		return counts{}
 	}
@@ -35,7 +37,7 @@ func (v *view) frame(now time.Time) string {
 	v.at = now
 	var b strings.Builder
 	b.WriteString("\n            pressure               limit  in flight   good/s  refused/s  at its door/s\n")
-	for _, s := range v.shop.Services {
+	for _, s := range v.all {
 		if s.Ctl == nil {
 			fmt.Fprintf(&b, "  %-9s not protected: it says nothing\n", s.Name)
 			continue

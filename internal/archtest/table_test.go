@@ -57,6 +57,7 @@ var sideways = []edge{
 	{"internal/cli/...", "internal/cli/..."},
 	{"internal/cli/...", "internal/demo"},
 	{"internal/cli/...", "internal/dashboard/..."},
+	{"examples/shop", "examples/shop/services"}, // which bench/shop guards in other ways
 }
 
 // testsReach is the layer up to which any package's tests may import: twin

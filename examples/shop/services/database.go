@@ -1,4 +1,4 @@
-package main
+package services
 
 import (
 	"context"
@@ -22,6 +22,8 @@ type Database struct {
 	busy  int
 	queue []chan struct{} // oldest first; as long as there are clients
 	rng   *rand.Rand
+	done  uint64
+	left  uint64 // clients that left
 }
 
 // NewDatabase returns a database at full speed.
@@ -32,6 +34,21 @@ func (d *Database) SetSpeed(x float64) {
 	d.mu.Lock()
 	d.speed = x
 	d.mu.Unlock()
+}
+
+// Speed is what it was throttled to.
+func (d *Database) Speed() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.speed
+}
+
+// Queries is how many queries it has finished, and how many clients had left
+// before theirs was, or is.
+func (d *Database) Queries() (finished, left uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.done, d.left
 }
 
 // ServeHTTP answers when the query is done.
@@ -51,6 +68,9 @@ func (d *Database) query(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done(): // the query goes on
+		d.mu.Lock()
+		d.left++
+		d.mu.Unlock()
 		return ctx.Err()
 	}
 }
@@ -66,6 +86,7 @@ func (d *Database) dispatch() {
 			close(done)
 			d.mu.Lock()
 			d.busy--
+			d.done++
 			d.dispatch()
 			d.mu.Unlock()
 		})
