@@ -191,7 +191,7 @@ func TestDefaultRecoversFromOne(t *testing.T) {
 // A dip that the load does not fill is given up after a while.
 func TestDefaultGivesUpADip(t *testing.T) {
 	e := newEngine(saturated(8))
-	dipped := func() bool { return strings.Contains(e.law.Explain(), "in a dip") }
+	dipped := e.dipped
 	for n := 0; !dipped(); n++ {
 		if n == 100 {
 			t.Fatal("no dip in 100 rounds")
@@ -215,6 +215,88 @@ func TestDefaultGivesUpADip(t *testing.T) {
 	step(at)
 	if _, ok := e.law.Next(); ok {
 		t.Error("still asks to be stepped")
+	}
+}
+
+// dipped reports whether the law is measuring its reference.
+func (e *engine) dipped() bool { return strings.Contains(e.law.Explain(), "in a dip") }
+
+// roundsToDip runs rounds of more than enough work until the law is in a dip, and
+// returns how many it took, at most most.
+func (e *engine) roundsToDip(most int) (n int) {
+	for n < most && !e.dipped() {
+		e.round(1000)
+		n++
+	}
+	return n
+}
+
+// A dip that ends without all of its replies is repeated soon where slow work holds
+// its slots, and left alone for long where there is no work to fill it.
+func TestDefaultDipsAgainAfterSlowReplies(t *testing.T) {
+	const soon = 300 // rounds: some 40 windows
+	for _, test := range []struct {
+		name string
+		full bool
+	}{{"slow replies hold every slot", true}, {"no more work", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newEngine(saturated(1))
+			e.law = limit.DefaultUpTo(2) // so that one unit fills a dip
+			for range 2 { // a first reference, and one that repeats it
+				e.roundsToDip(soon)
+				for e.dipped() {
+					e.round(1000)
+				}
+			}
+			if e.roundsToDip(soon) == soon {
+				t.Fatal("no dip")
+			}
+			slots := 1
+			if test.full {
+				slots = e.slots()
+			}
+			started := e.now
+			for k := 1; k <= slots; k++ {
+				e.law.(limit.Starter).Start(started, k)
+			}
+			e.now = e.now.Add(10 * ms) // one is answered, and what follows it is slow, too
+			e.law.Observe(e.now, limit.Sample{Started: started, InFlightAtStart: slots, Cost: 1})
+			if test.full {
+				e.law.(limit.Starter).Start(e.now+1, slots)
+			}
+			at, ok := e.law.Next()
+			if !ok {
+				t.Fatal("a dip without an end")
+			}
+			e.now = at
+			e.step()
+			if e.dipped() {
+				t.Fatal("the dip goes on")
+			}
+			if again := e.roundsToDip(soon); (again < soon) != test.full {
+				t.Errorf("the next dip after %d rounds", again)
+			}
+		})
+	}
+}
+
+// However long a dip took while the callee was slow, the next comes after so much
+// work and not after so much time.
+func TestDefaultForgetsHowLongADipTook(t *testing.T) {
+	e := newEngine(saturated(8))
+	if e.roundsToDip(100) == 100 {
+		t.Fatal("no dip in 100 rounds")
+	}
+	e.replyIn = func(int) time.Duration { return time.Minute }
+	for n := 0; e.dipped(); n++ {
+		if n == 100 {
+			t.Fatal("the dip takes more than 100 rounds")
+		}
+		e.round(1000)
+	}
+	e.replyIn = saturated(8)
+	if n := e.roundsToDip(100); n == 100 {
+		t.Errorf("no dip in %d rounds after one that took minutes", n)
 	}
 }
 

@@ -21,10 +21,8 @@ const (
 	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor
 	latePower        = 4    // how sharply late replies shrink the target
 	maxStep          = 2.0  // most that one window may change the target, either way
-	gainMost         = 0.7  // how far towards the target a window moves the limit where it is certain,
-	gainNoise        = 0.35 // and half so far where its ratio is known to this share
-	noiseMemory      = 0.25 // weight of a window in what is known of the noise
-	dipSoon          = 4    // a new reference is measured again after so many dip lengths,
+	gain             = 0.25 // how far towards the target a window moves the limit
+	dipSoon          = 4    // a new reference is measured again after so many windows,
 	dipEvery         = 128  // then after twice as many each time, up to this
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
@@ -32,8 +30,8 @@ const (
 	lateMemory       = 1.0 / 24
 	lateCut          = 0.5 // halve when more than this share of recent replies is late
 	windowsKept      = 6
-	dipPatience      = 8    // a dip is given up when nothing has filled it for so many reply times
-	sameLevelRatio   = 1.25 // levels within this factor are one level
+	dipPatience      = 8   // a dip is given up when nothing has filled it for so many reply times
+	sameLevelRatio   = 1.4 // levels within this factor are one level
 	timeScaleSamples = 16
 )
 
@@ -50,15 +48,13 @@ type octave struct {
 
 	w   window
 	dip struct {
-		due     mono.Time
-		dueSet  bool
 		started mono.Time
-		every   int // dip lengths until the next
+		every   int // windows between the last and the next
+		left    int // windows until the next
 	}
 
-	noise   [2]float64 // by kind: moving squared coefficient of variation of reply times
-	late    float64    // moving share of late replies, over work sent after the last cut
-	cutAt   mono.Time  // instant of the last cut
+	late    float64   // moving share of late replies, over work sent after the last cut
+	cutAt   mono.Time // instant of the last cut
 	hasCut  bool
 	meanFor time.Duration // moving mean of reply times: the law's own time scale
 
@@ -76,7 +72,7 @@ type finding struct {
 type reference struct {
 	level  float64 // geometric mean of the slots taken at dispatch
 	mean   float64 // seconds
-	weight float64 // replies behind a window, dips behind a reference
+	weight float64 // replies behind a window, dips behind a reference; past windows count as one dip
 	set    bool
 }
 
@@ -104,12 +100,15 @@ type window struct {
 	late     int
 	sumLog   float64 // sum of ln(slots taken) over the tagged
 	sumTime  float64 // seconds, over the answered
-	squares  float64 // of them
 	sumStart float64 // seconds since opened, over the tagged not yet back
 }
 
+// out is how much of the work it tagged is not back.
+func (w *window) out() int { return w.tagged - w.answered - w.void }
+
 func newOctave(limit, most float64) *octave {
-	o := &octave{limit: max(defaultFloor, limit), most: most, noise: [2]float64{1, 1}}
+	o := &octave{limit: max(defaultFloor, limit), most: most}
+	o.dip.every, o.dip.left = dipSoon, dipSoon
 	o.open(windowKind)
 	return o
 }
@@ -188,7 +187,6 @@ func (o *octave) count(s *Sample, took time.Duration) {
 		w.void++
 	default:
 		w.sumTime += took.Seconds()
-		w.squares += took.Seconds() * took.Seconds()
 		w.answered++
 		if s.Outcome == penstock.Dropped {
 			w.late++
@@ -219,9 +217,9 @@ func (o *octave) cut(now mono.Time, s *Sample) bool {
 
 func (o *octave) judge(now mono.Time) {
 	w := &o.w
-	live := w.answered + w.tagged - w.answered - w.void
+	live := w.tagged - w.void
 	// Those still out count with their age.
-	ages := float64(w.tagged-w.answered-w.void)*now.Sub(w.opened).Seconds() - w.sumStart
+	ages := float64(w.out())*now.Sub(w.opened).Seconds() - w.sumStart
 	got := reference{
 		level:  math.Exp(w.sumLog / float64(w.tagged)),
 		mean:   (w.sumTime + max(0, ages)) / float64(max(1, live)),
@@ -230,50 +228,31 @@ func (o *octave) judge(now mono.Time) {
 	}
 	late := float64(w.late) / float64(w.tagged)
 	was := w.kind
-	o.hear(w)
 	switch {
 	case was == dipKind:
-		o.refer(now, got)
+		o.refer(got)
 	case got.set:
+		o.dip.left--
 		o.remember(got)
 		o.move(got, late)
 	case late > 0: // nothing but refusals by the callee
 		o.apply(0, late)
 	}
 	o.open(windowKind)
-	if was == windowKind && o.wantsDip(now) {
+	if was == windowKind && o.wantsDip() {
 		o.dip.started = now
 		o.open(dipKind)
 	}
 }
 
-// hear follows how much reply times scatter.
-func (o *octave) hear(w *window) {
-	if w.answered < 2 || w.sumTime <= 0 {
-		return
-	}
-	mean := w.sumTime / float64(w.answered)
-	cv2 := max(0, w.squares/float64(w.answered)/(mean*mean)-1)
-	o.noise[w.kind] += noiseMemory * (cv2 - o.noise[w.kind])
-}
-
-// gain is how far, in logarithm, a window moves the limit towards its target. A
-// noisy one moves it less: the variance of its ratio is that of its mean and of
-// the reference's.
-func (o *octave) gain() float64 {
-	dips := max(1, min(o.ref.weight, referenceMemory+1))
-	variance := (o.noise[windowKind] + o.noise[dipKind]/dips) / float64(o.w.want)
-	return gainMost / (1 + variance/(gainNoise*gainNoise))
-}
-
 // refer takes a dip's result as the reference. A lucky first one would freeze the
 // limit, so it is measured again soon, and what repeats is averaged.
-func (o *octave) refer(now mono.Time, got reference) {
+func (o *octave) refer(got reference) {
 	o.dip.every = min(2*o.dip.every, dipEvery)
 	r := o.ref
 	switch {
 	case !got.set:
-		o.scheduleDip(now)
+		o.dip.left = o.dip.every
 		return
 	case r.set && r.level < got.level*sameLevelRatio && got.level < r.level*sameLevelRatio:
 		old := min(r.weight, referenceMemory) / (min(r.weight, referenceMemory) + 1)
@@ -284,14 +263,7 @@ func (o *octave) refer(now mono.Time, got reference) {
 		got.weight = 1
 		o.dip.every = dipSoon
 	}
-	o.ref = got
-	o.scheduleDip(now)
-}
-
-// scheduleDip sets when the reference is measured again.
-func (o *octave) scheduleDip(now mono.Time) {
-	length := max(now.Sub(o.dip.started), time.Millisecond)
-	o.dip.due, o.dip.dueSet = now.Add(time.Duration(max(o.dip.every, dipSoon))*length), true
+	o.ref, o.dip.left = got, o.dip.every
 }
 
 func (o *octave) remember(got reference) {
@@ -321,14 +293,16 @@ func (o *octave) usable(level float64) reference {
 	if sum.weight == 0 {
 		return reference{}
 	}
-	return reference{math.Exp(sum.level / sum.weight), sum.mean / sum.weight, sum.weight, true}
+	return reference{math.Exp(sum.level / sum.weight), sum.mean / sum.weight, 1, true}
 }
 
-func (o *octave) wantsDip(now mono.Time) bool {
+// wantsDip counts in windows and not in time: a dip in an outage may have taken
+// minutes, and what it found is wrong soon after.
+func (o *octave) wantsDip() bool {
 	if o.limit < 1.5 {
 		return false
 	}
-	return o.dip.dueSet && now >= o.dip.due || !o.usable(o.limit).set
+	return o.dip.left <= 0 || !o.usable(o.limit).set
 }
 
 // move applies the law to a window's result.
@@ -343,7 +317,10 @@ func (o *octave) move(got reference, late float64) {
 		o.apply(1, late)
 		return
 	}
-	o.ref = ref
+	if ref != o.ref { // what was passed on the way is not known as well as what a dip finds
+		o.ref = ref
+		o.dip.every, o.dip.left = dipSoon, min(o.dip.left, dipSoon)
+	}
 	ratio := got.mean / max(ref.mean, 1e-9)
 	if ref.level > got.level/2 {
 		// The reference is nearer than an octave: stretch what was seen to one.
@@ -374,7 +351,7 @@ func (o *octave) apply(ratio, late float64) {
 	if late > lateCut {
 		to = min(to, o.limit) // the headroom of a small limit is more than the cut
 	}
-	o.limit = min(max(defaultFloor, o.limit*math.Pow(to/o.limit, o.gain())), o.most)
+	o.limit = min(max(defaultFloor, o.limit*math.Pow(to/o.limit, gain)), o.most)
 }
 
 // dipEnds is when a dip is given up: nothing has filled it for some reply times,
@@ -394,8 +371,13 @@ func (o *octave) giveUpDip(now mono.Time) {
 	if at, ok := o.dipEnds(); !ok || now < at {
 		return
 	}
-	o.dip.every = dipEvery
-	o.scheduleDip(now)
+	if o.w.out() >= o.w.fill {
+		// Slow replies fill it, and not too little load. They count with their age:
+		// to leave them out would make a reference of the quick ones.
+		o.judge(now)
+		return
+	}
+	o.dip.every, o.dip.left = dipEvery, dipEvery
 	o.open(windowKind)
 }
 
