@@ -21,6 +21,7 @@ type engine struct {
 	now     mono.Time
 	replyIn func(inFlight int) time.Duration
 	late    bool
+	hangs   int // of each round, never come back
 }
 
 func newEngine(replyIn func(int) time.Duration) *engine {
@@ -44,6 +45,9 @@ func (e *engine) round(offered int) {
 	}
 	took := e.replyIn(n)
 	for k := 1; k <= n; k++ {
+		if k > n-e.hangs {
+			break
+		}
 		// Replies come one after another, the last when all have been served.
 		e.now = began.Add(took * time.Duration(k) / time.Duration(n))
 		s := limit.Sample{Started: began, InFlightAtStart: k, Cost: 1}
@@ -104,6 +108,22 @@ func TestDefaultFindsTheKnee(t *testing.T) {
 
 // When most of what was sent is late, the limit halves: at once, and not again
 // until what was sent afterwards is late too.
+// A window whose work hangs is not waited for: the limit still finds its place.
+func TestDefaultDoesNotWaitForWorkThatHangs(t *testing.T) {
+	e := newEngine(saturated(8))
+	began := e.law.Limit()
+	for i := range 3000 {
+		e.hangs = 0
+		if i%4 == 0 {
+			e.hangs = 1
+		}
+		e.round(1000)
+	}
+	if got := e.law.Limit(); got == began || got > 60 || got < 8 {
+		t.Errorf("limit %g, from %g, where a call hangs in every fourth gateful: %s", got, began, e.law.Explain())
+	}
+}
+
 func TestDefaultHalvesOnLates(t *testing.T) {
 	law := limit.Default()
 	var now mono.Time
@@ -242,7 +262,7 @@ func TestDefaultDipsAgainAfterSlowReplies(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEngine(saturated(1))
 			e.law = limit.DefaultUpTo(2) // so that one unit fills a dip
-			for range 2 { // a first reference, and one that repeats it
+			for range 2 {                // a first reference, and one that repeats it
 				e.roundsToDip(soon)
 				for e.dipped() {
 					e.round(1000)

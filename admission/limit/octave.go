@@ -30,7 +30,7 @@ const (
 	lateMemory       = 1.0 / 24
 	lateCut          = 0.5 // halve when more than this share of recent replies is late
 	windowsKept      = 6
-	dipPatience      = 8   // a dip is given up when nothing has filled it for so many reply times
+	windowPatience   = 8   // reply times for which a window waits for the last of its work
 	sameLevelRatio   = 1.4 // levels within this factor are one level
 	timeScaleSamples = 16
 )
@@ -354,25 +354,31 @@ func (o *octave) apply(ratio, late float64) {
 	o.limit = min(max(defaultFloor, o.limit*math.Pow(to/o.limit, gain)), o.most)
 }
 
-// dipEnds is when a dip is given up: nothing has filled it for some reply times,
-// so half the limit is enough for the load, and there is nothing to compare.
-func (o *octave) dipEnds() (mono.Time, bool) {
-	if o.w.kind != dipKind || o.w.full {
+// ends is when a window is waited for no longer: those of its work that are still
+// out some reply times after the last hang, perhaps for ever. A dip also ends when
+// nothing has filled it for so long: then half the limit is enough for the load, and
+// there is nothing to compare.
+func (o *octave) ends() (mono.Time, bool) {
+	since := o.dip.started
+	switch {
+	case o.w.full, o.w.kind == dipKind && o.w.openSet:
+		since = o.w.closed
+	case o.w.kind == windowKind:
 		return 0, false
 	}
-	since := o.dip.started
-	if o.w.openSet {
-		since = o.w.closed
-	}
-	return since.Add(dipPatience * max(o.meanFor, time.Millisecond)), true
+	return since.Add(windowPatience * max(o.meanFor, time.Millisecond)), true
 }
 
-func (o *octave) giveUpDip(now mono.Time) {
-	if at, ok := o.dipEnds(); !ok || now < at {
+// Next is when a window is waited for no longer.
+func (o *octave) Next() (mono.Time, bool) { return o.ends() }
+
+// Step ends a window whose time has run out.
+func (o *octave) Step(now mono.Time) {
+	if at, ok := o.ends(); !ok || now < at {
 		return
 	}
-	if o.w.out() >= o.w.fill {
-		// Slow replies fill it, and not too little load. They count with their age:
+	if o.w.full || o.w.out() >= o.w.fill {
+		// Slow replies fill a dip, and not too little load. They count with their age:
 		// to leave them out would make a reference of the quick ones.
 		o.judge(now)
 		return
@@ -380,12 +386,6 @@ func (o *octave) giveUpDip(now mono.Time) {
 	o.dip.every, o.dip.left = dipEvery, dipEvery
 	o.open(windowKind)
 }
-
-// Next ends a dip that the load does not fill.
-func (o *octave) Next() (mono.Time, bool) { return o.dipEnds() }
-
-// Step gives up a dip whose time has run out.
-func (o *octave) Step(now mono.Time) { o.giveUpDip(now) }
 
 // Explain says what the last window found.
 func (o *octave) Explain() string {
