@@ -16,8 +16,22 @@ type Visit interface {
 type visitKey struct{}
 
 // WithVisit returns a context in which v is being served. It is for hosts.
-func WithVisit(ctx context.Context, v Visit) context.Context {
-	return context.WithValue(ctx, visitKey{}, v)
+func WithVisit(ctx context.Context, v Visit) context.Context { return &Serving{ctx, v} }
+
+// Serving is the context that [WithVisit] returns, for hosts that keep it in a
+// struct of theirs: one allocation less for each request. Both fields must be
+// set, and not change while the context is in use.
+type Serving struct {
+	context.Context //nolint:containedctx // it is a context
+	Visit           Visit
+}
+
+// Value implements [context.Context].
+func (s *Serving) Value(key any) any {
+	if key == (visitKey{}) {
+		return s.Visit
+	}
+	return s.Context.Value(key)
 }
 
 // VisitFrom returns what ctx serves, nil where that is nothing.

@@ -145,6 +145,10 @@ var sourceKeys = joined(clientKeys(func(s *sourceSpec) *sim.Client { return &s.C
 		number(func(s *sourceSpec) *float64 { return &s.Zipf }, 0, 10),
 	},
 	{
+		"tokens", "the source is a client of stages with the rival rajomon, which gets so many tokens to give to its requests; its authors begin at 2000/s", "it is none",
+		perSecond(func(s *sourceSpec) *float64 { return &s.Tokens }, 1, sim.MaxTokens),
+	},
+	{
 		"refresh", "impatient users: who has waited asks again, and the earlier request is left behind", "nobody does",
 		optional(func(s *sourceSpec) **sim.Refresh { return &s.Refresh }, "a mapping of after and most", refreshKeys),
 	},

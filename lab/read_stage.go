@@ -114,6 +114,10 @@ var stageKeys = table[stageSpec]{
 		optional(func(s *stageSpec) **sim.Health { return &s.Health }, "a mapping such as {every: 1s, timeout: 500ms}", healthKeys),
 	},
 	{"admission", "penstock's admission control, in front", "none: everything enters", admissionForm(func(s *stageSpec) *admissionSpec { return &s.admission })},
+	{
+		"rival", "somebody else's published overload control, in front of admission, for comparison; calls must not listen then, and rajomon needs a source with tokens",
+		"none", rivalForm,
+	},
 	{"calls", "what the stage asks of others after its own service", "nothing", form[stageSpec]{
 		"a list of 1 to 32 mappings such as {to: db}",
 		object{"type": "array", "items": callKeys.jsonSchema(), "minItems": 1, "maxItems": maxCalls},

@@ -44,6 +44,7 @@ func Reference() []ReferencePart {
 		{"limit", limitKeys.docs("")},
 		{"waiting_room", roomKeys.docs("")},
 		{"rate", rateKeys.docs("")},
+		{"rival", rivalKeys.docs("")},
 		{"calls", callKeys.docs("")},
 		{"memory", memoryKeys.docs("")},
 		{"codel", codelKeys.docs("")},

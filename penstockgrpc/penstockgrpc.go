@@ -18,6 +18,7 @@
 package penstockgrpc
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -141,12 +142,13 @@ func pushbackOf(err error, trailer metadata.MD) (wait time.Duration, asked, agai
 
 // workOf reads what a request is from its metadata: see penstockhttp.Classify,
 // which says the same of HTTP.
-func workOf(md metadata.MD, trusted bool) penstock.Work {
+func workOf(ctx context.Context, trusted bool) penstock.Work {
 	var w penstock.Work
-	if v := md[KeyWork]; len(v) > 0 {
+	get := func(key string) []string { return metadata.ValueFromIncomingContext(ctx, key) } // the whole would be copied
+	if v := get(KeyWork); len(v) > 0 {
 		w, _ = pressure.ParseWork(strings.Join(v, ", "))
 	}
-	if v := md[KeyAttempts]; len(v) == 1 {
+	if v := get(KeyAttempts); len(v) == 1 {
 		if n, ok := pressure.ParsePreviousAttempts(v[0]); ok {
 			w.Attempt = max(w.Attempt, n)
 		}
@@ -154,7 +156,10 @@ func workOf(md metadata.MD, trusted bool) penstock.Work {
 	if !trusted {
 		return penstock.Work{Criticality: penstock.SheddablePlus, Attempt: w.Attempt}
 	}
-	if v := md[KeyBaggage]; len(v) > 0 && (w.Criticality == penstock.Unspecified || !w.Cohort.Specified()) {
+	if w.Criticality != penstock.Unspecified && w.Cohort.Specified() {
+		return w
+	}
+	if v := get(KeyBaggage); len(v) > 0 {
 		baggage, _ := pressure.ParseBaggage(strings.Join(v, ","))
 		if w.Criticality == penstock.Unspecified {
 			w.Criticality = baggage.Criticality

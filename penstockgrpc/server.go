@@ -92,8 +92,9 @@ type server struct {
 	door     *caller.Client
 	level    func() float64
 
-	mu    sync.Mutex
-	meter pressure.Meter
+	mu        sync.Mutex
+	meter     pressure.Meter
+	announcer pressure.Announcer
 }
 
 // A visitor is one request from its arrival to its end.
@@ -104,18 +105,19 @@ type visitor struct {
 	visit  caller.Visit
 	tell   bool
 
+	serving penstock.Serving // the handler's context
+
 	mu   sync.Mutex // streams send from any goroutine
 	done bool
 }
 
 // enter asks to enter; the error is a status, with its trailer set.
 func (s *server) enter(ctx context.Context, method string, setTrailer func(metadata.MD)) (*visitor, context.Context, context.CancelFunc, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
 	trusted := false
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		trusted = s.trust.Includes(p.Addr.String())
 	}
-	work := workOf(md, trusted)
+	work := workOf(ctx, trusted)
 	if !work.Cohort.Specified() {
 		work.Cohort = penstock.CohortAt(rand.Uint64()) //nolint:forbidigo // a host is where randomness enters
 	}
@@ -128,7 +130,7 @@ func (s *server) enter(ctx context.Context, method string, setTrailer func(metad
 	}
 	v := &visitor{server: s, tell: s.expose == penstockhttp.ExposeAll || s.expose == penstockhttp.ExposeTrusted && trusted}
 	v.visit.Init(work, s.level)
-	permit, err := v.ask(ctx, method, work, len(md[KeyWork]) > 0)
+	permit, err := v.ask(ctx, method, work, len(metadata.ValueFromIncomingContext(ctx, KeyWork)) > 0)
 	if err != nil {
 		cancel()
 		rejected, ok := errors.AsType[*penstock.RejectedError](err)
@@ -145,7 +147,8 @@ func (s *server) enter(ctx context.Context, method string, setTrailer func(metad
 		return nil, nil, nil, refuse(rejected)
 	}
 	v.permit = permit
-	return v, penstock.WithVisit(ctx, &v.visit), cancel, nil
+	v.serving = penstock.Serving{Context: ctx, Visit: &v.visit}
+	return v, &v.serving, cancel, nil
 }
 
 // ask asks at the door, and then the controller.
@@ -205,7 +208,8 @@ func (v *visitor) finish(o penstock.Outcome) {
 // grpc-go's weighted_round_robin that nothing was reported.
 const leastLevel = 0.001
 
-// trailer is what to tell the client now.
+// trailer is what to tell the client now: the pressure, and the load where it is
+// due.
 func (v *visitor) trailer() metadata.MD {
 	md := metadata.MD{}
 	if !v.tell {
@@ -213,15 +217,18 @@ func (v *visitor) trailer() metadata.MD {
 	}
 	s := v.server
 	own := pressure.Load{Signal: s.ctl.PressureRoute(s.route)}
+	path, _ := v.visit.Path()
+	merged := pressure.Merge(own.Signal, path)
 	now := mono.Now()
 	s.mu.Lock()
-	own.RPS, own.EPS = s.meter.Rates(now)
-	s.mu.Unlock()
-	path, _ := v.visit.Path()
-	var buf [128]byte
-	md[KeyPressure] = []string{string(pressure.AppendHeader(buf[:0], pressure.Merge(own.Signal, path)))}
-	own.Level = max(own.Level, leastLevel)
-	md[KeyLoad] = []string{string(pressure.AppendLoadBinary(buf[:0], own))}
+	defer s.mu.Unlock()
+	md[KeyPressure] = []string{s.announcer.Pressure(merged)}
+	if s.announcer.LoadDue(now) {
+		own.RPS, own.EPS = s.meter.Rates(now)
+		own.Level = max(own.Level, leastLevel)
+		var buf [128]byte
+		md[KeyLoad] = []string{string(pressure.AppendLoadBinary(buf[:0], own))}
+	}
 	return md
 }
 

@@ -39,10 +39,10 @@ func costs(t testing.TB) map[string]struct {
 	work := []string{"Penstock-Work: c=critical, k=3, a=2"}
 	return map[string]cost{
 		"bare":                  {nothing, nil, 0},
-		"admitted":              {penstockhttp.Handler(admits, nothing), nil, 4}, // the wrapper, the fields, the request and its context
-		"admitted/expose=none":  {penstockhttp.Handler(admits, nothing, penstockhttp.WithExpose(penstockhttp.ExposeNone)), nil, 3},
-		"admitted/work=stated":  {penstockhttp.Handler(admits, nothing), work, 4},
-		"admitted/deadline=own": {penstockhttp.Handler(admits, nothing), []string{"Penstock-Deadline: 60000"}, 10},
+		"admitted":              {penstockhttp.Handler(admits, nothing), nil, 1}, // the wrapper, which holds the request, its context and the fields
+		"admitted/expose=none":  {penstockhttp.Handler(admits, nothing, penstockhttp.WithExpose(penstockhttp.ExposeNone)), nil, 1},
+		"admitted/work=stated":  {penstockhttp.Handler(admits, nothing), work, 1},
+		"admitted/deadline=own": {penstockhttp.Handler(admits, nothing), []string{"Penstock-Deadline: 60000"}, 7},
 		"refused":               {penstockhttp.Handler(drained(t), nothing), nil, 3}, // the page, the fields, the id
 		"refused/expose=none":   {penstockhttp.Handler(drained(t), nothing, penstockhttp.WithExpose(penstockhttp.ExposeNone)), nil, 2},
 		"exempt":                {penstockhttp.Handler(drained(t), nothing, penstockhttp.WithExempt(func(*http.Request) bool { return true })), nil, 0},

@@ -67,8 +67,9 @@ type handler struct {
 	level     func() float64
 	cohortKey uint64
 
-	mu    sync.Mutex
-	meter pressure.Meter
+	mu        sync.Mutex
+	meter     pressure.Meter
+	announcer pressure.Announcer
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -150,16 +151,17 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Wo
 	out, x := wrap(w)
 	x.handler, x.permit, x.pass, x.tell = h, permit, pass, tell
 	x.visit.Init(work, h.level)
-	ctx := penstock.WithVisit(r.Context(), &x.visit)
+	x.serving = penstock.Serving{Context: r.Context(), Visit: &x.visit}
+	ctx := context.Context(&x.serving)
 	if work.HasDeadline {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, work.Deadline.Sub(mono.Now()))
 		defer cancel()
 	}
-	inner := r.WithContext(ctx)
-	defer handBack(r, inner)
+	x.request = *r.WithContext(ctx)
+	defer handBack(r, &x.request)
 	defer func() { x.end(ctx) }() // not recovered: a panic goes on with its stack
-	h.next.ServeHTTP(out, inner)
+	h.next.ServeHTTP(out, &x.request)
 	x.returned = true
 }
 

@@ -74,7 +74,8 @@ func Prepare(err *penstock.RejectedError, how Refusal) *Answer {
 	}
 	a.values = [5]string{"application/problem+json", strconv.Itoa(wholeUnits(wait, time.Second)), "close"}
 	if how.Tell {
-		a.values[3], a.values[4] = announcement(how.Load, how.Load.Signal)
+		fields := written(how.Load, how.Load.Signal)
+		copy(a.values[3:], fields[:])
 	}
 	document := appendProblem(a.page[:0], a.status, wait, err, how)
 	if a.size = len(document); a.size > len(a.page) {

@@ -11,7 +11,6 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/caller"
-	"github.com/penstock-go/penstock/pressure"
 )
 
 // A response watches what the handler does with its ResponseWriter: it adds the
@@ -23,7 +22,9 @@ type response struct {
 	permit  admission.Permit
 	pass    caller.Call // through the door
 	visit   caller.Visit
-	values  [2]string // of the fields that tell the pressure
+	request http.Request     // as the handler is to see it,
+	serving penstock.Serving // and its context
+	values  [2]string        // of the fields that tell the pressure
 
 	status   int  // of the final response; 0 until its headers are written
 	tell     bool // the pressure
@@ -102,9 +103,9 @@ func (x *response) begin(status int) {
 	}
 	x.status = status
 	if x.tell {
-		own := x.handler.load()
 		path, _ := x.visit.Path()
-		announce(x.Header(), &x.values, own, pressure.Merge(own.Signal, path))
+		x.values = x.handler.announcement(path)
+		setAnnouncement(x.Header(), x.values[:])
 	} else {
 		strip(x.Header())
 	}

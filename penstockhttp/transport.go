@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-go/penstock"
@@ -177,25 +178,37 @@ func outgoing(r *http.Request, work penstock.Work) *http.Request {
 	maps.Copy(out.Header, r.Header) // the values are shared, and nobody changes them
 	delete(out.Header, FieldWork)
 	delete(out.Header, FieldDeadline)
-	var buf [64]byte
-	b := pressure.AppendWork(buf[:0], work)
-	n := len(b)
-	if work.HasDeadline {
-		b = pressure.AppendDeadline(b, work.Deadline.Sub(mono.Now()))
-	}
-	if len(b) == 0 {
-		return out
-	}
-	fields := string(b)
 	values := both.values[:]
-	values[0], values[1] = fields[:n], fields[n:]
-	if n > 0 {
+	if values[0] = workField(work); values[0] != "" {
 		out.Header[FieldWork] = values[0:1:1]
 	}
 	if work.HasDeadline {
+		var buf [8]byte
+		values[1] = string(pressure.AppendDeadline(buf[:0], work.Deadline.Sub(mono.Now())))
 		out.Header[FieldDeadline] = values[1:2:2]
 	}
 	return out
+}
+
+// workFields are the fields of first attempts, which are few: each is written
+// once.
+var workFields [penstock.Criticalities][penstock.Cohorts + 1][2]atomic.Pointer[string]
+
+// workField is the value of the field Penstock-Work, "" for none.
+func workField(w penstock.Work) string {
+	write := func() string {
+		var buf [48]byte
+		return string(pressure.AppendWork(buf[:0], w))
+	}
+	if w.Criticality >= penstock.Criticalities || w.Cohort > penstock.Cohorts || w.Attempt < 0 || w.Attempt > 1 {
+		return write()
+	}
+	at := &workFields[w.Criticality][w.Cohort][w.Attempt]
+	if field := at.Load(); field != nil {
+		return *field
+	}
+	at.Store(new(write()))
+	return *at.Load()
 }
 
 // answerOf says what came of a call.

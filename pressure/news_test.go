@@ -129,3 +129,37 @@ func newsBounds(t *rapid.T) {
 
 func TestNewsBounds(t *testing.T) { rapid.Check(t, newsBounds) }
 func FuzzNewsBounds(f *testing.F) { f.Fuzz(rapid.MakeFuzz(newsBounds)) }
+
+// TestLastAlongAPath: five hops that pass on what they heard last tell the first
+// at once; averages of averages would be half a second late.
+func TestLastAlongAPath(t *testing.T) {
+	var hops [5]pressure.News
+	tell := func(now mono.Time, s pressure.Signal) pressure.Signal {
+		for i := range hops {
+			hops[i].Hear(now, s)
+			s = hops[i].Last(now)
+		}
+		return s
+	}
+	for at := time.Duration(0); at < time.Second; at += 10 * ms {
+		tell(mono.Time(at), pressure.Signal{})
+	}
+	full := pressure.Signal{Level: 1, Price: 400, Delay: 10 * ms, Retry: 200 * ms}
+	if got := tell(mono.Time(time.Second), full); got != full {
+		t.Errorf("the first hears %+v; want %+v", got, full)
+	}
+	first := &hops[len(hops)-1]
+	if got := first.At(mono.Time(time.Second)); got.Level > 0.2 {
+		t.Errorf("it believes %+v at once", got)
+	}
+	tell(mono.Time(1100*ms), full)
+	if got, want := first.At(mono.Time(1100*ms)).Level, 1-math.Exp(-1); got < want {
+		t.Errorf("100 ms later it believes a level of %v; want %v at least", got, want)
+	}
+	if got, want := first.Last(mono.Time(3100*ms)).Level, math.Exp(-1); math.Abs(got-want) > 1e-9 {
+		t.Errorf("after two seconds of silence it tells a level of %v; want %v", got, want)
+	}
+	if got := first.Last(mono.Time(time.Minute)); got != (pressure.Signal{}) {
+		t.Errorf("after a minute it tells %+v", got)
+	}
+}

@@ -50,9 +50,10 @@ func (h *cache) take(now mono.Time, c *call) {
 		h.led.cur.First++
 	}
 	c.arrived = now
-	work := c.told()
+	r := c.request
+	r.work = c.shown()
 	if c.key == 0 || c.key >= uint64(len(h.entries)) {
-		h.client.ask(now, c.id, work, c.relayed, c.key, c.demand)
+		h.client.ask(now, c.id, r)
 		return
 	}
 	e := &h.entries[c.key]
@@ -64,12 +65,12 @@ func (h *cache) take(now mono.Time, c *call) {
 		return
 	}
 	if !h.cfg.Coalesce {
-		h.client.ask(now, c.id, work, c.relayed, c.key, c.demand)
+		h.client.ask(now, c.id, r)
 		return
 	}
 	if e.first == nil {
 		e.first, e.last = c, c
-		h.client.ask(now, coalesced|c.key, work, c.relayed, c.key, c.demand)
+		h.client.ask(now, coalesced|c.key, r)
 		return
 	}
 	e.last.next, e.last = c, c

@@ -16,13 +16,10 @@ type call struct {
 	client *client
 	owner  uint64 // for whom the client asks: see asker.ended
 
-	// The request, the same for all attempts.
-	work      penstock.Work
-	key       uint64  // 0 is none
-	demand    float64 // factor on service times
+	request // the same for all attempts, but for work's Attempt
+
 	asked     mono.Time
 	refreshes int
-	relayed   bool // it has come past a door
 
 	// The attempt.
 	state    callState
@@ -40,6 +37,8 @@ type call struct {
 	asks     caller.Ticket   // where the client listens
 	said     pressure.Signal // with the answer, by the callee of itself
 	says     bool
+	tells    int64 // with the answer, by a rival's callee
+	told     bool
 
 	// The callee's.
 	place      place
@@ -59,6 +58,15 @@ type call struct {
 	path       pressure.Signal // what the stage's callees say that the work needed
 	below      bool            // one of them refused it
 	prev, next *call           // in the machine's list, or a cache's
+}
+
+// A request is what a client asks for.
+type request struct {
+	work    penstock.Work
+	key     uint64  // 0 is none
+	demand  float64 // factor on service times
+	relayed bool    // it has come past a door
+	tokens  int64   // a rival's
 }
 
 // callState is the client's view.

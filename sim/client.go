@@ -38,6 +38,7 @@ type client struct {
 	throttle *throttle.Throttle
 	breaker  *breaker.Breaker
 	peer     *caller.Peer
+	rival    rivalClient
 	rng      *rand.Rand // draws of backoff and throttle
 	led      *ledger    // a source's; nil for the calls of stages and caches
 	patience *Refresh
@@ -61,15 +62,15 @@ func (w *World) newClient(part string, cfg Client, owner asker) *client {
 	return c
 }
 
-// ask sends a request for owner; relayed says that it has come past a door. The caller may be told the end before ask
+// ask sends a request for owner. The caller may be told the end before ask
 // returns.
-func (cl *client) ask(now mono.Time, owner uint64, work penstock.Work, relayed bool, key uint64, demand float64) {
+func (cl *client) ask(now mono.Time, owner uint64, r request) {
 	c := cl.world.newCall()
 	if c == nil {
 		return
 	}
-	c.client, c.owner, c.work, c.key, c.demand, c.asked = cl, owner, work, key, demand, now
-	c.work.Attempt, c.relayed = 1, relayed
+	c.client, c.owner, c.request, c.asked = cl, owner, r, now
+	c.work.Attempt = 1
 	cl.send(now, c)
 }
 
@@ -104,6 +105,9 @@ func (cl *client) send(now mono.Time, c *call) {
 			return
 		}
 		c.asks = t
+	case !cl.rival.sends(now, c):
+		cl.local(now, c, result{fate: refused, reason: penstock.ReasonPriority})
+		return
 	}
 	cl.setTimer(now, c)
 	if cl.link != nil {
@@ -113,8 +117,8 @@ func (cl *client) send(now mono.Time, c *call) {
 	cl.to.take(now, c)
 }
 
-// told is the work as the callee learns of it.
-func (c *call) told() penstock.Work {
+// shown is the work as the callee learns of it.
+func (c *call) shown() penstock.Work {
 	w := c.work
 	w.Deadline, w.HasDeadline = c.worth, c.hasWorth && !c.client.Untold
 	return w
@@ -195,6 +199,9 @@ func (cl *client) learn(now mono.Time, c *call, r result) {
 	if cl.breaker != nil {
 		cl.breaker.Report(now, r.fate != good, now.Sub(c.sent))
 	}
+	if c.told {
+		cl.rival.heard(c.tells)
+	}
 	if cl.peer != nil {
 		cl.peer.Answer(now, c.asks, caller.Answer{
 			Signal: c.said, Said: c.says, Refused: r.fate == refused, Failed: r.fate == failed || r.fate == late,
@@ -234,8 +241,8 @@ func (cl *client) again(at mono.Time, c *call, attempt, refreshes int) {
 	if n == nil {
 		return
 	}
-	n.client, n.owner, n.work, n.key, n.demand, n.asked = cl, c.owner, c.work, c.key, c.demand, c.asked
-	n.work.Attempt, n.refreshes, n.relayed = attempt, refreshes, c.relayed
+	n.client, n.owner, n.request, n.asked = cl, c.owner, c.request, c.asked
+	n.work.Attempt, n.refreshes = attempt, refreshes
 	cl.world.loop.At(at, cl, n.id)
 }
 

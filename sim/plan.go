@@ -12,6 +12,7 @@ import (
 	"github.com/penstock-go/penstock/caller/retry"
 	"github.com/penstock-go/penstock/caller/throttle"
 	"github.com/penstock-go/penstock/sim/arrival"
+	"github.com/penstock-go/penstock/sim/rival"
 )
 
 // A Plan describes a world: who asks, what serves, how they are connected, and
@@ -66,6 +67,7 @@ const (
 	MaxAttempts      = 100       // of one call
 	MaxParallel      = 1000      // calls of one kind that one unit of work makes at once
 	MaxPackets       = 1_000_000 // buffer of a bottleneck
+	MaxTokens        = 1e9       // per second, of one source
 )
 
 // A Source asks: at the instants of an arrival process whatever comes of it
@@ -83,6 +85,9 @@ type Source struct {
 	// probability proportional to 1/k^Zipf.
 	Keys int
 	Zipf float64 // 0 to 10
+	// Tokens makes the source a client of stages that a [rival.Rajomon] prices,
+	// with so many tokens a second; 0 is none. See [rival.Purse].
+	Tokens float64
 	// Patience makes users refresh: see [Refresh].
 	Refresh *Refresh
 }
@@ -166,6 +171,9 @@ type Stage struct {
 	Rate     *RateLimit
 
 	Admit *Admit
+	// Rival is somebody else's overload control, in front of Admit, and in the
+	// place of what Calls listen to, given the number of Calls; nil is none.
+	Rival func(callees int) rival.Controller
 	Calls []Call
 	// Stops says that a machine stops working on what its caller has left:
 	// most do not.

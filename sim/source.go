@@ -7,6 +7,7 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/sim/arrival"
+	"github.com/penstock-go/penstock/sim/rival"
 )
 
 // source is who asks.
@@ -37,6 +38,9 @@ func newSource(w *World, cfg *Source) *source {
 	s := &source{cfg: cfg, world: w, led: w.ledger(cfg.Name, SourcePart, true)}
 	s.client = w.newClient(cfg.Name, cfg.Client, s)
 	s.client.led = s.led
+	if cfg.Tokens > 0 {
+		s.client.rival.purse = rival.NewPurse(cfg.Tokens, Stream(w.plan.Seed, cfg.Name, "tokens"))
+	}
 	if cfg.Refresh != nil {
 		s.client.patience, s.client.patient = cfg.Refresh, Stream(w.plan.Seed, cfg.Name, "patience")
 	}
@@ -105,30 +109,29 @@ func (s *source) Fire(now mono.Time, user uint64) {
 	}
 	s.led.advance(now)
 	s.led.cur.First++
-	work, demand, key := s.draw()
-	s.client.ask(now, user, work, false, key, demand)
+	s.client.ask(now, user, s.draw())
 }
 
 // draw draws what is asked for. Each request takes the same number of draws, so
 // that it does not depend on the mix which ones the next gets.
-func (s *source) draw() (work penstock.Work, demand float64, key uint64) {
+func (s *source) draw() request {
 	kind := s.kinds.draw(s.mix)
 	cohort, flow := s.mix.Uint64(), s.mix.Uint64()
-	work, demand = s.works[kind], 1
-	work.Cohort = penstock.CohortAt(cohort)
+	r := request{work: s.works[kind], demand: 1}
+	r.work.Cohort = penstock.CohortAt(cohort)
 	if len(s.cfg.Mix) > 0 {
 		k := &s.cfg.Mix[kind]
 		if k.Demand > 0 {
-			demand = k.Demand
+			r.demand = k.Demand
 		}
 		if k.Flows > 0 {
-			work.Flow = mix(uint64(kind)<<32 + flow%uint64(k.Flows) + 1)
+			r.work.Flow = mix(uint64(kind)<<32 + flow%uint64(k.Flows) + 1)
 		}
 	}
 	if s.keys != nil {
-		key = s.keys.draw(s.keyed)
+		r.key = s.keys.draw(s.keyed)
 	}
-	return work, demand, key
+	return r
 }
 
 // ended is what came of a request in the end.

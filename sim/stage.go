@@ -10,6 +10,7 @@ import (
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 	"github.com/penstock-go/penstock/rate"
+	"github.com/penstock-go/penstock/sim/rival"
 )
 
 // stage is a service: a limiter and a controller in front of machines.
@@ -18,9 +19,10 @@ type stage struct {
 	world    *World
 	led      *ledger
 	rate     *rate.Limiter
-	adm      *doorman     // in front of all machines
-	door     *caller.Peer // in front of all, where the stage listens to what its work needs
-	draws    *rand.Rand   // of the door
+	adm      *doorman         // in front of all machines
+	door     *caller.Peer     // in front of all, where the stage listens to what its work needs
+	draws    *rand.Rand       // of the door
+	rival    rival.Controller // in front of all of these
 	machines []*machine
 	balancer balancer
 	groups   [][]*stageCall
@@ -44,6 +46,9 @@ func newStage(w *World, cfg *Stage) *stage {
 	if cfg.Admit != nil && slices.ContainsFunc(cfg.Calls, func(c Call) bool { return c.Listen != nil }) {
 		s.door = caller.NewPeer(caller.PeerConfig{NoThrottle: true})
 		s.draws = Stream(w.plan.Seed, cfg.Name, "door")
+	}
+	if cfg.Rival != nil {
+		s.rival = cfg.Rival(len(cfg.Calls))
 	}
 	s.balancer = balancer{stage: s, rng: Stream(w.plan.Seed, cfg.Name, "balance")}
 	for i := range cfg.Calls {
@@ -71,7 +76,7 @@ func (s *stage) start() {
 // take is work that arrives.
 func (s *stage) take(now mono.Time, c *call) {
 	s.led.enter(now)
-	work := c.told()
+	work := c.shown()
 	if work.Attempt <= 1 {
 		s.led.cur.First++
 	}
@@ -81,6 +86,10 @@ func (s *stage) take(now mono.Time, c *call) {
 			s.end(now, c, result{refused, penstock.ReasonRate, wait, false}, false)
 			return
 		}
+	}
+	if s.rival != nil && !s.rival.Admit(now, c.rivalAsk()) {
+		s.end(now, c, result{fate: refused, reason: penstock.ReasonPriority}, false)
+		return
 	}
 	if s.door != nil {
 		var refused *penstock.RejectedError
@@ -181,13 +190,16 @@ func (s *stage) end(now mono.Time, c *call, r result, served bool) {
 	if c.passed {
 		s.door.Answer(now, c.pass, caller.Answer{Said: true, Signal: c.path, Refused: c.below, Left: !served && !c.below})
 	}
-	s.tell(c)
+	s.tell(now, c)
 	s.world.answer(now, c, r)
 }
 
 // tell adds to an answer what the stage says of itself, and what it has heard of
 // those that the work needed.
-func (s *stage) tell(c *call) {
+func (s *stage) tell(now mono.Time, c *call) {
+	if s.rival != nil {
+		c.tells, c.told = s.rival.Says(now, c.rivalAsk())
+	}
 	if c.client.peer == nil {
 		return
 	}
@@ -277,6 +289,7 @@ func newStageCall(s *stage, cfg *Call, i int) *stageCall {
 	c := &stageCall{stage: s, cfg: cfg}
 	name := s.cfg.Name + "->" + cfg.To + "#" + itoa(i)
 	c.client = s.world.newClient(name, cfg.Client, c)
+	c.client.rival = rivalClient{stage: s.rival, index: i}
 	if cfg.Share > 0 && cfg.Share < 1 {
 		c.share = Stream(s.world.plan.Seed, name, "share")
 	}
@@ -297,7 +310,7 @@ func (s *stage) proceed(now mono.Time, c *call) {
 			}
 			c.open += max(1, sc.cfg.Times)
 			for range max(1, sc.cfg.Times) {
-				sc.client.ask(now, id, c.told(), s.door != nil, c.key, c.demand)
+				sc.client.ask(now, id, request{work: c.shown(), key: c.key, demand: c.demand, relayed: s.door != nil, tokens: c.tokens})
 			}
 		}
 		if s.world.calls.get(id) == nil || c.place != placeCalls {
@@ -339,4 +352,7 @@ func (s *stage) delay(now mono.Time, c *call) {
 	s.led.advance(now)
 	s.led.cur.Begun++
 	s.led.cur.Delay += time.Duration(now - c.arrived)
+	if s.rival != nil {
+		s.rival.Started(now, now.Sub(c.arrived))
+	}
 }

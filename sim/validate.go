@@ -164,6 +164,10 @@ func (c *checker) source(s *Source) {
 		c.law(at+".refresh.after", r.After, true)
 		c.whole(at+".refresh.most", r.Most, 1, MaxAttempts)
 	}
+	c.within(at+".tokens", s.Tokens, 0, MaxTokens)
+	if s.Tokens > 0 && s.Listen != nil {
+		c.bad(at+".tokens", "a client with tokens listens in a rival's way: leave out listen")
+	}
 	c.whole(at+".keys", s.Keys, 0, MaxKeys)
 	c.within(at+".zipf", s.Zipf, 0, 10)
 	sum := 0.0
@@ -256,6 +260,9 @@ func (c *checker) stage(s *Stage) {
 		c.client(path, &call.Client)
 		c.whole(path+".times", call.Times, 0, MaxParallel)
 		c.within(path+".share", call.Share, 0, 1)
+		if s.Rival != nil && call.Listen != nil {
+			c.bad(path+".listen", "a stage with a rival's control listens in its way")
+		}
 		if call.With && i == 0 {
 			c.bad(path+".with", "the first call has none before it")
 		}

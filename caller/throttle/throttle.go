@@ -27,8 +27,10 @@ const exploreWithin = 100 * time.Millisecond
 // Config shapes a Throttle; the zero Config means the defaults.
 type Config struct {
 	// K is how many requests are sent per accepted one, at least 1. The closer to
-	// 1, the less the callee has to refuse, and the longer recovery takes:
-	// about Memory x log_K(1 / share accepted).
+	// 1, the less the callee has to refuse, and the longer recovery takes. It
+	// comes by itself, as the share a that was accepted grows with the time
+	// constant Memory / (K - 1): at most Memory / (K - 1) x ln(1 / (K x a)). At 1
+	// it needs the callee's word: see [Throttle.Recovered].
 	K float64
 	// Memory is the time constant with which the past is forgotten.
 	Memory time.Duration
@@ -92,7 +94,8 @@ func (t *Throttle) Accepted(now mono.Time) {
 	t.accepts++
 }
 
-// Recovered forgets the refusals: the callee has said that it is well again.
+// Recovered forgets the refusals: the callee has said that it is well again. The
+// book's law has no such word, and waits until the past is forgotten.
 func (t *Throttle) Recovered(now mono.Time) {
 	t.decay(now)
 	t.accepts = max(t.accepts, t.requests)

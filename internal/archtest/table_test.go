@@ -22,7 +22,7 @@ type layer struct {
 var table = []layer{
 	{"mono", "mono", true},
 	{"words", ".", true},
-	{"kernels", "rate pressure sim/arrival admission/... caller/...", true},
+	{"kernels", "rate pressure sim/arrival sim/rival admission/... caller/...", true},
 	{"cores", "admission caller demand flow", true},
 	{"hosts", "sim admission/limit/limittest load penstockhttp penstockgrpc flow/... demand/...", false},
 	{"systems", "gateway lab lab/arena", false},
