@@ -14,7 +14,7 @@ const (
 	valveTick   = 10 * time.Millisecond
 	valveRest   = 5 * time.Second        // of a callee that is well, without a price, and it is put away
 	valveRelay  = 1.5                    // calls passed on for others, for each that the callee takes
-	valveTarget = 0.9                    // the callee's level at which as much is sent as it takes
+	valveTarget = levelWaiting           // the callee's level at which as much is sent as it takes: its room is in use, and has room
 	valveGain   = 1.0                    // how much more per level below that, and less per level above
 	valveWaste  = 0.005                  // share of calls that the callee may refuse: above it
 	valveLearn  = 1.0                    // the margin grows by this part of the excess per second,
