@@ -101,7 +101,6 @@ func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (
 	c.mu.Lock()
 	d := c.core.enter(now, route, w, explored)
 	c.settle() // first: what was settled may have had the slot that d has now
-	d.inside = c.core.total.inFlight
 	var decided chan Decision
 	if d.State == Waiting {
 		decided = c.waiter(d.Ticket)
@@ -117,8 +116,8 @@ func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (
 		return Permit{}, d.Refusal
 	}
 	permit := Permit{c, d.Ticket, int32(d.Gate)}
-	if c.process != nil {
-		if err := c.takeTurn(ctx, permit, d.inside); err != nil {
+	if c.process != nil && c.process.Crowded() {
+		if err := c.takeTurn(ctx, permit); err != nil {
 			return Permit{}, err
 		}
 	}
@@ -127,7 +126,10 @@ func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (
 
 // takeTurn lets others come in before work runs in this process, while there are few
 // inside: see [sense.View.Yield].
-func (c *Controller) takeTurn(ctx context.Context, permit Permit, inside int) error {
+func (c *Controller) takeTurn(ctx context.Context, permit Permit) error {
+	c.mu.Lock()
+	inside := c.core.total.inFlight
+	c.mu.Unlock()
 	if waited, yielded := c.process.Yield(inside); yielded {
 		return c.turned(ctx, permit, waited)
 	}
@@ -214,7 +216,6 @@ func (c *Controller) settleAll() {
 		if !ok {
 			break
 		}
-		d.inside = c.core.total.inFlight
 		c.waiters[d.Ticket.slot] <- d
 	}
 	if at, reset := c.alarm.Set(c.core.Next()); reset && !c.closed {

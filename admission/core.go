@@ -90,7 +90,6 @@ type Decision struct {
 	Ticket  Ticket // zero when Refused at once
 	Gate    int    // where Admitted
 	Refusal *penstock.RejectedError
-	inside  int // slots taken in the whole core: the Controller's
 }
 
 type slotState uint8
@@ -658,8 +657,8 @@ func (c *Core) sample(now mono.Time, s *slot, o penstock.Outcome) {
 		return
 	}
 	s.sampled = true
-	if !s.hasDeadline {
-		s.pool.patience.stay(now.Sub(s.arrived), s.started > s.arrived)
+	if !s.hasDeadline && (s.started > s.arrived || s.pool.patience.begun) {
+		s.pool.patience.stay(now.Sub(s.arrived))
 	}
 	switch o {
 	case penstock.OK:

@@ -35,11 +35,9 @@ func (p *patience) leave(age time.Duration) {
 	p.leavers++
 }
 
-func (p *patience) stay(age time.Duration, waited bool) {
-	if waited || p.begun {
-		p.dirty = true
-		p.stayed[bucketOf(age)/2]++
-	}
+func (p *patience) stay(age time.Duration) {
+	p.dirty = true
+	p.stayed[bucketOf(age)/2]++
 }
 
 // tick takes stock.

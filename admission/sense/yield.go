@@ -52,6 +52,9 @@ func forgetCrowd() {
 	crowd.threads.Store(0)
 }
 
+// Crowded reports whether Yield may let others go: it costs an atomic load.
+func (*View) Crowded() bool { return crowd.threads.Load() != 0 }
+
 // Yield lets what is ready to run go first, once, where the process is crowded: in
 // the last 100 ms the sampler, or somebody else who yielded, had to wait. inside is
 // how much work there is, the caller's included; where it is more than two for each
