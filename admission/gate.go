@@ -169,8 +169,10 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 		}
 	case penstock.Dropped:
 		g.dropped++
-		g.beside, g.besideOf = 0, now
 	case penstock.Ignored:
+	}
+	if o == penstock.Dropped || late { // late work that had waited is Ignored, and a ghost all the same
+		g.beside, g.besideOf = 0, now
 	}
 	g.law.Observe(now, limit.Sample{
 		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late,

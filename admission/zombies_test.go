@@ -157,3 +157,42 @@ func TestLiveWorkBesideZombies(t *testing.T) {
 		}
 	}
 }
+
+// Work that waited for long, and whose caller leaves as soon as it runs, is no
+// fault of the callee's: but it is a zombie, and lets nothing more in beside it.
+func TestWorkThatWaitedEndsLiveWorkBesideZombies(t *testing.T) {
+	const slots = 4
+	c := admission.NewCore(admission.Config{Limit: limit.Fixed(slots), Routes: []admission.Route{{WaitFor: time.Second}}})
+	for range slots {
+		c.Abandon(1, mustAdmit(t, c, 0, 0, penstock.Work{}))
+	}
+	now := ms
+	settled := func(d admission.Decision) admission.Ticket {
+		t.Helper()
+		for range 1000 {
+			if d.State == admission.Admitted {
+				return d.Ticket
+			}
+			now = now.Add(time.Millisecond)
+			c.Step(now)
+			d, _ = c.Settled()
+		}
+		t.Fatal("it is not let in")
+		return d.Ticket
+	}
+	probe := settled(c.Offer(now, 0, penstock.Work{}))
+	c.Done(now, probe, penstock.OK)
+	live := settled(c.Offer(now, 0, penstock.Work{})) // beside the zombies
+	waits := c.Offer(now, 0, penstock.Work{})
+	now = now.Add(100 * time.Millisecond)
+	c.Done(now, live, penstock.OK)
+	d, _ := c.Settled()
+	if waits.State != admission.Waiting || d.State != admission.Admitted {
+		t.Fatalf("it should wait and be let in: %v, %v", waits.State, d.State)
+	}
+	now = now.Add(time.Millisecond)
+	c.Abandon(now, d.Ticket)
+	if d := c.Offer(now, 0, penstock.Work{}); d.State == admission.Admitted {
+		t.Error("a ghost lets in another beside it")
+	}
+}
