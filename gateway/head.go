@@ -194,9 +194,9 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // validValue reports whether a value has no byte that RFC 9110, section 5.5,
 // forbids.
-func validValue(v []byte) bool {
-	for _, c := range v {
-		if c < ' ' && c != '\t' || c == 0x7f {
+func validValue[T string | []byte](v T) bool {
+	for i := range len(v) {
+		if c := v[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}
@@ -221,12 +221,15 @@ func canonical(name []byte) bool {
 	return true
 }
 
-var tokenBytes = func() (t [256]bool) {
+// tokenBytes may stand in a field's name: RFC 9110, section 5.6.2.
+var tokenBytes = alphanumericAnd("!#$%&'*+-.^_`|~")
+
+func alphanumericAnd(others string) (t [256]bool) {
 	for c := range t {
 		t[c] = '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 	}
-	for _, c := range []byte("!#$%&'*+-.^_`|~") {
+	for _, c := range []byte(others) {
 		t[c] = true
 	}
 	return t
-}()
+}

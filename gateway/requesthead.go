@@ -82,15 +82,7 @@ func (h *requestHead) requestLine(line string) bool {
 }
 
 // pathBytes may stand for themselves in a path: RFC 3986, section 3.3.
-var pathBytes = func() (t [256]bool) {
-	for c := range t {
-		t[c] = '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-	}
-	for _, c := range []byte("-._~!$&'()*+,;=:@/") {
-		t[c] = true
-	}
-	return t
-}()
+var pathBytes = alphanumericAnd("-._~!$&'()*+,;=:@/")
 
 // field looks at one field. It reports false where that asks this hop for
 // something, or is not well formed.
@@ -127,10 +119,8 @@ func cutField(line string) (name, value string, ok bool) {
 			return "", "", false // a continued line has no name, either
 		}
 	}
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return "", "", false
-		}
+	if !validValue(value) {
+		return "", "", false
 	}
 	return name, strings.Trim(value, " \t"), true
 }

@@ -71,19 +71,7 @@ func main() {
 // both addresses.
 func servePlant(workers int, law string, mean time.Duration) error {
 	p := plant.New(workers, law, mean)
-	work, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	control, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(work.Addr(), control.Addr())
-	failed := make(chan error, 2)
-	go func() { failed <- http.Serve(control, http.HandlerFunc(p.Control)) }()
-	go func() { failed <- http.Serve(work, p) }()
-	return <-failed
+	return process.Serve(func(l net.Listener) error { return http.Serve(l, p) }, p.Control)
 }
 
 type bench struct {

@@ -5,6 +5,9 @@ package process
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"time"
@@ -53,3 +56,21 @@ func (p *Process) Spent() time.Duration {
 }
 
 var errSilent = errors.New("process: it ended without a word")
+
+// Serve is what such a process does that works and is controlled: it opens a listener
+// for each on loopback, prints both addresses, and serves until one fails.
+func Serve(work func(net.Listener) error, control http.HandlerFunc) error {
+	w, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	c, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(w.Addr(), c.Addr())
+	failed := make(chan error, 2)
+	go func() { failed <- http.Serve(c, control) }()
+	go func() { failed <- work(w) }()
+	return <-failed
+}

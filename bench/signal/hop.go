@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/bench/plant"
+	"github.com/penstock-go/penstock/bench/process"
 	"github.com/penstock-go/penstock/caller"
 	"github.com/penstock-go/penstock/penstockgrpc"
 	"github.com/penstock-go/penstock/penstockhttp"
@@ -64,19 +64,7 @@ func serveHop(cfg hopConfig) error {
 	if err := h.connect(); err != nil {
 		return err
 	}
-	work, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	control, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Println(work.Addr(), control.Addr())
-	failed := make(chan error, 2)
-	go func() { failed <- http.Serve(control, http.HandlerFunc(h.control)) }()
-	go func() { failed <- h.serve(work) }()
-	return <-failed
+	return process.Serve(h.serve, h.control)
 }
 
 // serve answers over gRPC, and in the first hop, which the load drives, always
