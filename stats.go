@@ -47,6 +47,7 @@ type GateStats struct {
 	Name     string    `json:"name"`
 	Limit    float64   `json:"limit"`
 	InFlight int       `json:"in_flight"`
+	Away     int       `json:"away"` // runs, but is with a callee that limits itself, and holds no slot meanwhile
 	Zombies  int       `json:"zombies"`
 	Admitted uint64    `json:"admitted"`
 	Good     uint64    `json:"good"`

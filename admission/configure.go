@@ -186,7 +186,7 @@ func (cfg Config) hasRoute(name string) bool {
 func (c *Core) fits(cfg Config) error {
 	gates, routes := len(cfg.Gates), len(cfg.Routes)
 	for i := range c.gates {
-		if c.gates[i].inFlight > 0 && !cfg.hasGate(c.gates[i].name) {
+		if c.gates[i].inFlight+c.gates[i].away > 0 && !cfg.hasGate(c.gates[i].name) {
 			gates++
 		}
 	}

@@ -366,6 +366,24 @@ func (p Permit) Report(delay time.Duration) {
 	p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Report(now, t, delay) }, penstock.OK)
 }
 
+// Away lends the work's slot to others while it waits for a callee that limits
+// itself: how long it waits there says nothing of how much may be in here. Back has
+// it again. Optional; penstockhttp and penstockgrpc do both, around calls that are
+// made in the request's context to callees that say how full they are. It does
+// nothing where the limit is given, or the gates are ([Config.Limit]).
+func (p Permit) Away() {
+	if p.c != nil && p.c.process != nil {
+		p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Away(now, t) }, penstock.OK)
+	}
+}
+
+// Back ends Away. Done and Abandon do, too.
+func (p Permit) Back() {
+	if p.c != nil && p.c.process != nil {
+		p.tell(func(c *Core, now mono.Time, t Ticket, _ penstock.Outcome) bool { return c.Back(now, t) }, penstock.OK)
+	}
+}
+
 // Abandon reports that the caller has left while the callee works on. The work
 // counts as lost to load, and the slot stays taken until Done.
 func (p Permit) Abandon() {

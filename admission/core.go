@@ -121,6 +121,9 @@ type slot struct {
 	started         mono.Time
 	deadline        mono.Time
 	delay           time.Duration // where reported
+	away            time.Duration // how long it held no slot of its gate, but for the present time
+	left            mono.Time     // since when it holds none, while isAway
+	isAway          bool
 	pool            *pool
 }
 
@@ -343,6 +346,42 @@ func (c *Core) Report(now mono.Time, t Ticket, delay time.Duration) bool {
 	return true
 }
 
+// Away lends the slot of running work to others while the work is with a callee
+// that limits itself. It reports false if t does not run, is away, or has no caller
+// any more.
+func (c *Core) Away(now mono.Time, t Ticket) bool {
+	now = c.advance(now)
+	s := c.find(t)
+	if s == nil || s.state != slotRunning || s.isAway {
+		return false
+	}
+	s.isAway, s.left = true, now
+	g := &c.gates[s.gate]
+	g.lend(int(s.cost))
+	if c.pressed {
+		c.pullGate(now, g)
+	}
+	return true
+}
+
+// Back ends Away: the work has its slot again at once, and others wait if that is
+// one too many. It reports false if t is not away.
+func (c *Core) Back(now mono.Time, t Ticket) bool {
+	now = c.advance(now)
+	s := c.find(t)
+	if s == nil || !s.isAway {
+		return false
+	}
+	c.back(now, s)
+	return true
+}
+
+func (c *Core) back(now mono.Time, s *slot) {
+	s.isAway = false
+	s.away += now.Sub(s.left)
+	c.gates[s.gate].takeBack(int(s.cost))
+}
+
 // Abandon reports that the caller of running work has left while the callee
 // works on: the work is lost to load, and its slot stays taken until Done.
 func (c *Core) Abandon(now mono.Time, t Ticket) bool {
@@ -350,6 +389,9 @@ func (c *Core) Abandon(now mono.Time, t Ticket) bool {
 	s := c.find(t)
 	if s == nil || s.state != slotRunning {
 		return false
+	}
+	if s.isAway {
+		c.back(now, s)
 	}
 	if !s.sampled {
 		c.sampleLate(now, s)
@@ -375,6 +417,9 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 		c.total.stale++
 		return false
 	}
+	if s.isAway {
+		c.back(now, s)
+	}
 	g := &c.gates[s.gate]
 	switch {
 	case s.state == slotZombie:
@@ -393,7 +438,7 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	cost := int(s.cost)
 	c.little.end(now, c.total.inFlight, cost, took)
 	c.total.inFlight -= cost
-	g.end(now, cost, took)
+	g.end(now, cost, took-s.away)
 	s.pool.pricer.Finished(float64(cost))
 	if s.pool.stands {
 		s.pool.floor.Finished(float64(cost))
@@ -608,7 +653,7 @@ func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 	}
 	s, r := &c.slots[i], &c.routes[routeIndex]
 	s.gen++
-	s.sampled, s.answered, s.reported, s.byDeadline = false, false, false, false
+	s.sampled, s.answered, s.reported, s.byDeadline, s.away, s.isAway = false, false, false, false, 0, false
 	s.route, s.pool, s.rank, s.cost = int32(routeIndex), r.pool, rank, int32(cost)
 	s.arrived, s.deadline, s.hasDeadline = now, w.Deadline, w.HasDeadline
 	r.taken += cost
@@ -639,7 +684,7 @@ func (c *Core) start(now mono.Time, i int32, gateIndex int) {
 	c.little.advance(now, c.total.inFlight)
 	c.total.admitted++
 	c.total.inFlight += int(s.cost)
-	c.sojourn.add(now.Sub(s.arrived))
+	c.sojourn.add(now.Sub(s.arrived), 0)
 	if s.pool.stands {
 		s.pool.floor.Started(s.rank, float64(s.cost))
 	}

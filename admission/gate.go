@@ -29,6 +29,7 @@ type gate struct {
 	slots    int // the whole number of slots that limit means: at least 1
 	inFlight int // slots taken
 	zombies  int // of them, by work whose caller has left
+	away     int // slots' worth of work that runs and holds none: see Core.Away
 
 	// A limit below 1 is kept as an average: after each unit the gate stays shut.
 	shutUntil mono.Time
@@ -157,7 +158,8 @@ func (g *gate) seen() int {
 // sample tells the law and the sketch how one unit went.
 func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 	if o == penstock.OK || late {
-		g.service.add(now.Sub(s.started))
+		took := now.Sub(s.started)
+		g.service.add(took, took-s.away)
 		g.dirty = true
 	}
 	switch o {
@@ -175,7 +177,7 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 		g.beside, g.besideOf = 0, now
 	}
 	g.law.Observe(now, limit.Sample{
-		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Outcome: o, Cost: int(s.cost), Late: late,
+		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Away: s.away, Outcome: o, Cost: int(s.cost), Late: late,
 	})
 	g.setLimit()
 }
@@ -185,6 +187,18 @@ func (g *gate) bury(cost int) {
 	if g.zombies -= cost; g.zombies == 0 {
 		g.beside = 0
 	}
+}
+
+// lend frees the slots of work that is away, until takeBack.
+func (g *gate) lend(cost int) {
+	g.inFlight -= cost
+	g.away += cost
+}
+
+// takeBack takes them again, though there be one too many.
+func (g *gate) takeBack(cost int) {
+	g.inFlight += cost
+	g.away -= cost
 }
 
 // end frees the slots of a unit that ran for took.
@@ -223,7 +237,7 @@ func seconds(s float64) time.Duration {
 }
 
 // unused reports whether the gate is no longer configured and holds nothing.
-func (g *gate) unused() bool { return g.removed && g.inFlight == 0 }
+func (g *gate) unused() bool { return g.removed && g.inFlight+g.away == 0 }
 
 // explain says what binds the gate now.
 func (g *gate) explain() string {

@@ -24,6 +24,7 @@ type unit struct {
 	work     penstock.Work
 	running  bool
 	zombie   bool
+	away     bool
 	answered bool
 	gate     string
 	expires  mono.Time // the latest end of its wait; Never where the bound is the core's own
@@ -34,6 +35,7 @@ type gateBooks struct {
 	configured bool
 	inFlight   int
 	zombies    int
+	away       int
 	answers    int // to live work, in slots, since there are zombies and none was a refusal
 	probedAt   mono.Time
 	probed     bool
@@ -83,6 +85,8 @@ func invariants(t *rapid.T) {
 		"leave":       l.leave,
 		"abandon":     l.abandon,
 		"answered":    l.answer,
+		"away":        l.away,
+		"back":        l.back,
 		"done":        l.done,
 		"done again":  l.doneAgain,
 		"step":        func(t *rapid.T) { l.core.Step(l.pass()); l.settle() },
@@ -411,10 +415,11 @@ func (l *ledger) leave(t *rapid.T) {
 
 func (l *ledger) abandon(t *rapid.T) {
 	u := l.pick(t, true)
-	now := l.pass()
+	now := l.quiet()
 	if l.core.Abandon(now, u.ticket) == u.zombie {
 		l.Fatalf("Abandon of work whose caller has left is %v", u.zombie)
 	}
+	l.home(u)
 	if !u.zombie {
 		u.zombie = true
 		l.gates[u.gate].zombies += u.work.Slots()
@@ -457,18 +462,58 @@ func (l *ledger) drawOutcome() penstock.Outcome {
 	return penstock.Outcome(rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(l.T, "outcome"))
 }
 
-func (l *ledger) done(t *rapid.T) {
-	u := l.pick(t, true)
+// quiet lets time pass and the core do what is due, so that what it starts within
+// the call to come is of that call's making.
+func (l *ledger) quiet() mono.Time {
 	now := l.pass()
-	// The core starts others within the call, when this one's slots are free.
-	g := l.gates[u.gate]
 	l.core.Stats(now)
 	l.settle()
+	return now
+}
+
+func (l *ledger) away(t *rapid.T) {
+	u := l.pick(t, true)
+	now := l.quiet()
+	may := !u.away && !u.zombie
+	if l.core.Away(now, u.ticket) != may {
+		l.Fatalf("Away of work that is away (%v) or a zombie (%v) is %v", u.away, u.zombie, !may)
+	}
+	if may {
+		u.away = true
+		l.gates[u.gate].inFlight -= u.work.Slots()
+		l.gates[u.gate].away += u.work.Slots()
+	}
+	l.settle()
+}
+
+func (l *ledger) back(t *rapid.T) {
+	u := l.pick(t, true)
+	if l.core.Back(l.quiet(), u.ticket) != u.away {
+		l.Fatalf("Back of work of which away is %v", u.away)
+	}
+	l.home(u)
+	l.settle()
+}
+
+// home has work's slots again that were lent.
+func (l *ledger) home(u *unit) {
+	if u.away {
+		u.away = false
+		l.gates[u.gate].inFlight += u.work.Slots()
+		l.gates[u.gate].away -= u.work.Slots()
+	}
+}
+
+func (l *ledger) done(t *rapid.T) {
+	u := l.pick(t, true)
+	g := l.gates[u.gate]
+	now := l.quiet()
 	o := l.drawOutcome()
 	if !l.core.Done(now, u.ticket, o) {
 		l.Fatalf("Done of running work is refused")
 	}
 	l.sampleOnce(u, o)
+	l.home(u)
 	g.inFlight -= u.work.Slots()
 	if u.zombie {
 		if g.zombies -= u.work.Slots(); g.zombies == 0 {
@@ -590,12 +635,13 @@ func (l *ledger) checkGates(s penstock.Stats) {
 		}
 		seen[g.Name] = true
 		equal(l, "in flight at "+g.Name, g.InFlight, b.inFlight)
+		equal(l, "away from "+g.Name, g.Away, b.away)
 		equal(l, "zombies at "+g.Name, g.Zombies, b.zombies)
 		limits += g.Limit
 	}
 	equal(l, "limit", s.Limit, limits)
 	for name, b := range l.gates {
-		if b.inFlight > 0 && !seen[name] {
+		if b.inFlight+b.away > 0 && !seen[name] {
 			l.Fatalf("gate %q has %d in flight and is not in Stats", name, b.inFlight)
 		}
 	}

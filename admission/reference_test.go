@@ -43,6 +43,14 @@ func (r *reference) cost(jobs []refJob) (sum int) {
 	return sum
 }
 
+// taken is what holds slots: who runs and is not away.
+func (r *reference) taken() int {
+	return r.cost(slices.DeleteFunc(slices.Clone(r.running), func(j refJob) bool {
+		begun := j.until - j.job.service
+		return r.now >= begun+j.job.goes && r.now < begun+j.job.comes
+	}))
+}
+
 // next returns the instant of the earliest end of anything.
 func (r *reference) next() (time.Duration, bool) {
 	at, ok := time.Duration(0), false
@@ -53,6 +61,11 @@ func (r *reference) next() (time.Duration, bool) {
 		}
 		if !ok || end < at {
 			at, ok = end, true
+		}
+	}
+	for _, j := range r.running {
+		if goes := j.until - j.job.service + j.job.goes; j.job.comes > 0 && goes > r.now {
+			at = min(at, goes)
 		}
 	}
 	return at, ok
@@ -88,7 +101,7 @@ func (r *reference) pull() {
 }
 
 func (r *reference) fits(j job) bool {
-	taken := r.cost(r.running)
+	taken := r.taken()
 	return taken == 0 || taken+j.work.Slots() <= r.slots
 }
 
@@ -139,6 +152,10 @@ func againstReference(t *rapid.T) {
 		if rng.IntN(3) == 0 {
 			j.budget = time.Duration(1 + rng.IntN(50e6))
 		}
+		if rng.IntN(3) == 0 { // away for a part of its time, at the end of it perhaps
+			j.goes = 1 + time.Duration(rng.Float64()*float64(j.service))
+			j.comes = j.goes + 1 + time.Duration(rng.Float64()*float64(j.service))
+		}
 	}
 	cfg := admission.Config{
 		Limit:  limit.Fixed(float64(r.slots)),
@@ -175,6 +192,10 @@ func replayIgnored(cfg admission.Config, jobs []job) []fate {
 		loop.At(now.Add(jobs[i].service), sim.HandlerFunc(func(now mono.Time, _ uint64) {
 			host.Done(now, d.Ticket, penstock.Ignored)
 		}), 0)
+		if j := jobs[i]; j.comes > 0 && j.goes < j.service {
+			loop.At(now.Add(j.goes), sim.HandlerFunc(func(now mono.Time, _ uint64) { host.Away(now, d.Ticket) }), 0)
+			loop.At(now.Add(j.comes), sim.HandlerFunc(func(now mono.Time, _ uint64) { host.Back(now, d.Ticket) }), 0)
+		}
 	}
 	host = sim.NewAdmission(&loop, cfg, func(now mono.Time, d admission.Decision) {
 		i := waiting[d.Ticket]

@@ -21,7 +21,7 @@ type sketch struct {
 type half struct {
 	counts [sketchBuckets]uint32
 	total  uint32
-	sum    time.Duration
+	held   time.Duration // of all, for as long as they held a slot
 }
 
 const (
@@ -46,12 +46,13 @@ func bucketTop(b int) time.Duration {
 	return time.Duration((16 + frac + 1) << exp >> 4)
 }
 
-func (s *sketch) add(d time.Duration) {
+// add takes in a duration, and for how much of it a slot was held.
+func (s *sketch) add(d, held time.Duration) {
 	d = min(max(d, 0), sketchMost)
 	h := &s.halves[s.current&1]
 	h.counts[bucketOf(d)]++
 	h.total++
-	h.sum += d
+	h.held += min(max(held, 0), sketchMost)
 }
 
 // turn lets the halves take turns when it is time. Call it at every tick.
@@ -76,7 +77,7 @@ func (s *sketch) turn(now mono.Time) {
 // summary is what a sketch says.
 type summary struct {
 	penstock.Quantiles
-	mean time.Duration
+	mean time.Duration // of what was held
 	n    uint32
 }
 
@@ -106,7 +107,7 @@ func (s *sketch) summary() summary {
 	if out.n == 0 {
 		return out
 	}
-	out.mean = (a.sum + b.sum) / time.Duration(out.n)
+	out.mean = (a.held + b.held) / time.Duration(out.n)
 	ranks := [3]uint32{(out.n + 1) / 2, (out.n*9 + 9) / 10, uint32((uint64(out.n)*99 + 99) / 100)}
 	targets := [3]*time.Duration{&out.P50, &out.P90, &out.P99}
 	var seen uint32

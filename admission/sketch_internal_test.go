@@ -37,7 +37,7 @@ func sketchAgainstList(t *rapid.T) {
 	var s sketch
 	list := rapid.SliceOfN(rapid.Int64Range(0, int64(time.Minute)), 1, 100).Draw(t, "durations")
 	for _, d := range list {
-		s.add(time.Duration(d))
+		s.add(time.Duration(d), time.Duration(d))
 	}
 	slices.Sort(list)
 	got := s.summary()
@@ -72,7 +72,7 @@ func TestSketchForgets(t *testing.T) {
 		for range n {
 			now = now.Add(gap)
 			s.turn(now)
-			s.add(d)
+			s.add(d, d)
 			if fed++; gap < sketchTurn && s.summary().n < min(fed, sketchTurnSize) {
 				t.Fatalf("remembers %d of %d", s.summary().n, fed)
 			}
@@ -102,11 +102,11 @@ func TestSketchForgets(t *testing.T) {
 func TestSummaryMerge(t *testing.T) {
 	var a, b, all sketch
 	for i := range 300 {
-		a.add(time.Millisecond)
-		all.add(time.Millisecond)
+		a.add(time.Millisecond, time.Millisecond)
+		all.add(time.Millisecond, time.Millisecond)
 		if i%3 == 0 {
-			b.add(5 * time.Millisecond)
-			all.add(5 * time.Millisecond)
+			b.add(5*time.Millisecond, 5*time.Millisecond)
+			all.add(5*time.Millisecond, 5*time.Millisecond)
 		}
 	}
 	var sum summary

@@ -86,7 +86,7 @@ func (c *Core) Stats(now mono.Time) penstock.Stats {
 		service.merge(sum)
 		s.Limit += g.limit
 		s.Gates = append(s.Gates, penstock.GateStats{
-			Name: g.name, Limit: g.limit, InFlight: g.inFlight, Zombies: g.zombies,
+			Name: g.name, Limit: g.limit, InFlight: g.inFlight, Away: g.away, Zombies: g.zombies,
 			Admitted: g.admitted, Good: g.good, Dropped: g.dropped, Service: sum.Quantiles, Explain: g.explain(),
 		})
 	}

@@ -24,6 +24,7 @@ type job struct {
 	patience        time.Duration // leaves then, if it still waits or runs
 	budget          time.Duration // deadline after arrival; 0 is none
 	work            penstock.Work
+	goes, comes     time.Duration // lends its slot so long after its start, until then; 0 and 0 is never
 }
 
 // fate is what became of a job.

@@ -67,6 +67,10 @@ type Answer struct {
 	Left    bool            // the caller left: the call says nothing of the callee
 }
 
+// Governed reports whether the callee has said of late how full it is: then it
+// limits itself, and what waits there is its own affair.
+func (p *Peer) Governed(now mono.Time) bool { return p.news.Fresh(now) }
+
 // Ask reports whether a call for work w may be sent now; u is a uniform draw
 // from [0, 1). Else it says why, and when to come back. One in a hundred of these
 // refusals, and one in 100 ms, is let through. relayed says that the work has
@@ -77,16 +81,12 @@ func (p *Peer) Ask(now mono.Time, w penstock.Work, relayed bool, u float64) (Tic
 	rank := w.Rank()
 	said := p.news.At(now)
 	p.valve.offered(rank, float64(t.cost))
-	p.valve.step(now, said.Level)
-	price := max(said.Price, p.valve.price)
-	if relayed {
-		price = max(said.Price, p.valve.relayed)
-	}
+	p.valve.step(now)
 	why := penstock.ReasonNone
 	switch {
 	case w.HasDeadline && w.Deadline <= now:
 		return t, p.refuse(now, penstock.ReasonDeadline, said) // a fact, and no estimate
-	case !price.Admits(rank):
+	case !said.Price.Admits(rank), !p.valve.admits(now, rank, float64(t.cost), relayed):
 		why = penstock.ReasonPriority
 	case p.throttle != nil && !p.news.Fresh(now) && p.throttle.Refuse(now, u):
 		return t, p.refuse(now, penstock.ReasonBreaker, said) // it explores by itself
@@ -104,6 +104,7 @@ func (p *Peer) Ask(now mono.Time, w penstock.Work, relayed bool, u float64) (Tic
 		t.explored, t.broken = true, true
 	}
 	p.explorer.passed(now)
+	p.valve.sent(float64(t.cost))
 	return t, nil
 }
 
@@ -129,6 +130,7 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 		}
 	}
 	took := now.Sub(t.begun)
+	p.valve.ended(now, float64(t.cost), took, &a)
 	switch {
 	case p.breaker == nil:
 	case t.broken:
@@ -136,13 +138,7 @@ func (p *Peer) Answer(now mono.Time, t Ticket, a Answer) {
 	default:
 		p.breaker.Report(now, a.Failed, took) // a probe must end, also one that was left
 	}
-	if a.Left {
-		return
-	}
-	if a.Said {
-		p.valve.answered(now, a.Refused, a.Signal.Level >= levelWaiting, float64(t.cost))
-	}
-	if p.throttle != nil && !a.Refused && !a.Failed {
+	if p.throttle != nil && !a.Refused && !a.Failed && !a.Left {
 		p.throttle.Accepted(now)
 	}
 }
@@ -155,9 +151,9 @@ const levelWaiting = 0.8
 // caller itself has put on calls that it passes on. It is no average: whoever
 // decides by it makes one.
 func (p *Peer) Pressure(now mono.Time) pressure.Signal {
-	p.valve.step(now, p.news.At(now).Level)
+	p.valve.step(now)
 	s := p.news.Last(now)
-	s.Price = max(s.Price, p.valve.relayed)
+	s.Price = max(s.Price, p.valve.price)
 	return s
 }
 

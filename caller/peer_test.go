@@ -1,7 +1,9 @@
 package caller_test
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -65,79 +67,152 @@ func TestPeerExplores(t *testing.T) {
 	}
 }
 
-// A callee that takes a fixed number of calls per second, at most a tick's worth
-// at once, and says how full it is as admission does.
+// A callee has workers that take a time for each call, exponentially distributed,
+// and room for half as many calls as it has workers. It says how full it is as
+// admission does.
 type callee struct {
-	perSecond float64
-	tokens    float64
-	at        mono.Time
-	refused   mono.Time
+	workers int
+	service time.Duration
+	rng     *rand.Rand
+	ends    []mono.Time // of the calls inside, one for each
+	refused mono.Time
 }
 
-func (c *callee) call(now mono.Time) caller.Answer {
-	c.tokens = min(c.tokens+now.Sub(c.at).Seconds()*c.perSecond, 0.03*c.perSecond)
-	c.at = now
-	a := caller.Answer{Said: true}
-	if c.tokens < 1 {
-		c.refused = now
-		a.Refused = true
-	} else {
-		c.tokens--
+// call returns the answer to a call that comes now, and when it leaves.
+func (c *callee) call(now mono.Time) (a caller.Answer, at mono.Time) {
+	c.ends = slices.DeleteFunc(c.ends, func(t mono.Time) bool { return t <= now })
+	inside := len(c.ends)
+	a = caller.Answer{Said: true, Signal: pressure.Signal{Level: 0.8 * min(1, float64(inside)/float64(c.workers))}}
+	if inside > c.workers {
+		a.Signal.Level += 0.2 * float64(inside-c.workers) / float64(c.workers)
 	}
-	a.Signal.Level = 1 - c.tokens/(0.03*c.perSecond)
+	if inside >= c.workers+c.workers/2 {
+		c.refused, a.Refused = now, true
+	}
 	if now.Sub(c.refused) < 10*ms && c.refused > 0 {
 		a.Signal.Level = 1
 	}
-	return a
+	if a.Refused {
+		return a, now.Add(ms / 10)
+	}
+	slices.Sort(c.ends)
+	at = now
+	if inside >= c.workers {
+		at = c.ends[inside-c.workers]
+	}
+	at = at.Add(time.Duration(c.rng.ExpFloat64() * float64(c.service)))
+	c.ends = append(c.ends, at)
+	return a, at
+}
+
+// callers are some that know nothing of each other, and call one callee.
+type callers struct {
+	peers []*caller.Peer
+	to    *callee
+	rng   *rand.Rand
+	now   mono.Time
+	out   []outCall
+
+	critical float64 // share of their calls
+	spurned  int     // of those, refused before they were sent
+}
+
+type outCall struct {
+	at     mono.Time
+	by     int
+	ticket caller.Ticket
+	answer caller.Answer
+}
+
+// run lets them have so many calls to make per second, and counts.
+func (cs *callers) run(rate float64, length time.Duration) (taken []float64, turnedAway, local float64) {
+	taken = make([]float64, len(cs.peers))
+	for end := cs.now.Add(length); cs.now < end; {
+		cs.now = cs.now.Add(time.Duration(cs.rng.ExpFloat64() / rate * float64(time.Second)))
+		slices.SortFunc(cs.out, func(a, b outCall) int { return cmp.Compare(a.at, b.at) })
+		for len(cs.out) > 0 && cs.out[0].at <= cs.now {
+			o := cs.out[0]
+			cs.out = cs.out[1:]
+			cs.peers[o.by].Answer(o.at, o.ticket, o.answer)
+			if o.answer.Refused {
+				turnedAway++
+			} else {
+				taken[o.by]++
+			}
+		}
+		by := cs.rng.IntN(len(cs.peers))
+		w := penstock.Work{Criticality: penstock.Sheddable, Cohort: penstock.CohortAt(cs.rng.Uint64())}
+		if cs.rng.Float64() < cs.critical {
+			w.Criticality = penstock.Critical
+		}
+		k, err := cs.peers[by].Ask(cs.now, w, false, cs.rng.Float64())
+		if err != nil {
+			local++
+			if w.Criticality == penstock.Critical {
+				cs.spurned++
+			}
+			continue
+		}
+		a, at := cs.to.call(cs.now)
+		cs.out = append(cs.out, outCall{at, by, k, a})
+	}
+	for i := range taken {
+		taken[i] /= length.Seconds()
+	}
+	return taken, turnedAway / length.Seconds(), local / length.Seconds()
 }
 
 // TestPeerFindsWhatFits: at three times what the callee takes, next to nothing is
-// left for the callee to refuse, its capacity is used, it is found again when it
-// changes, and once the load is gone nobody is refused.
+// left for the callee to refuse, its capacity is used, callers that know nothing of
+// each other get equal parts, what fits is found again when it changes, and once the
+// load is gone nobody is refused.
 func TestPeerFindsWhatFits(t *testing.T) {
-	p := caller.NewPeer(caller.PeerConfig{})
-	c := &callee{perSecond: 1000}
-	rng := rand.New(rand.NewPCG(1, 2))
-	now := mono.Time(0)
-	run := func(rate float64, length time.Duration) (taken, turnedAway, local float64) {
-		for end := now.Add(length); now < end; {
-			now = now.Add(time.Duration(rng.ExpFloat64() / rate * float64(time.Second)))
-			k, err := p.Ask(now, penstock.Work{Cohort: penstock.CohortAt(rng.Uint64())}, false, rng.Float64())
-			if err != nil {
-				local++
-				continue
+	for _, n := range []int{1, 3, 20, 100} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		cs := &callers{to: &callee{workers: 16, service: 10 * ms, rng: rng}, rng: rng}
+		for range n {
+			cs.peers = append(cs.peers, caller.NewPeer(caller.PeerConfig{}))
+		}
+		for _, step := range []struct {
+			what    string
+			workers int
+		}{
+			{"three times too much", 16},
+			{"half of that capacity", 8},
+			{"all of it again", 16},
+		} {
+			cs.to.workers = step.workers
+			capacity := float64(100 * step.workers)
+			cs.run(4800, 3*time.Second)
+			each, turnedAway, local := cs.run(4800, 10*time.Second)
+			taken := 0.0
+			for _, x := range each {
+				taken += x
 			}
-			a := c.call(now)
-			p.Answer(now, k, a)
-			if a.Refused {
-				turnedAway++
-			} else {
-				taken++
+			t.Logf("%d callers, %s: %.0f/s taken, %.0f/s refused there, %.0f/s refused here; fairness %.3f", n, step.what, taken, turnedAway, local, jain(each))
+			explored := 0.01*local + 10*float64(n)
+			if taken < 0.9*capacity || turnedAway > 0.03*capacity+explored {
+				t.Errorf("%d callers, %s: %.0f/s taken of %.0f/s, and %.0f/s refused there", n, step.what, taken, capacity, turnedAway)
+			}
+			if j := jain(each); j < 0.95 {
+				t.Errorf("%d callers, %s: Jain's index is %.3f", n, step.what, j)
 			}
 		}
-		return taken / length.Seconds(), turnedAway / length.Seconds(), local / length.Seconds()
-	}
-	for _, step := range []struct {
-		what      string
-		perSecond float64
-		rate      float64
-	}{
-		{"three times too much", 1000, 3000},
-		{"half of that capacity", 500, 3000},
-		{"all of it again", 1000, 3000},
-	} {
-		c.perSecond = step.perSecond
-		run(step.rate, 2*time.Second)
-		taken, turnedAway, local := run(step.rate, 10*time.Second)
-		t.Logf("%s: %.0f/s taken, %.0f/s refused there, %.0f/s refused here", step.what, taken, turnedAway, local)
-		if taken < 0.95*step.perSecond || turnedAway > 0.01*step.perSecond+0.015*local {
-			t.Errorf("%s: %.0f/s taken of %.0f/s, and %.0f/s refused there", step.what, taken, step.perSecond, turnedAway)
+		cs.run(800, 4*time.Second)
+		if _, turnedAway, local := cs.run(800, 10*time.Second); turnedAway+local > 8 {
+			t.Errorf("%d callers: at half load %.1f/s are refused there and %.1f/s here", n, turnedAway, local)
 		}
 	}
-	run(500, 2*time.Second)
-	if _, turnedAway, local := run(500, 10*time.Second); turnedAway+local > 1 {
-		t.Errorf("at half load %.1f/s are refused there and %.1f/s here", turnedAway, local)
+}
+
+// jain is Jain's index of fairness.
+func jain(xs []float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, x := range xs {
+		sum += x
+		squares += x * x
 	}
+	return sum * sum / (float64(len(xs)) * squares)
 }
 
 // TestPeerPassesOn: what a callee says is passed on at once and whole, however
@@ -174,32 +249,50 @@ func TestPeerPassesOn(t *testing.T) {
 	}
 }
 
-// TestPeerCountsEarly: a callee that has said for a while that work waits is
-// priced within two ticks of its second refusal: how much it takes is known.
-func TestPeerCountsEarly(t *testing.T) {
-	p := caller.NewPeer(caller.PeerConfig{})
-	now, refusals := mono.Time(0), 0
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range 600 { // 500 calls per second; from the 400th on one in two is refused
-		now = now.Add(2 * ms)
-		w := penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(rng.Uint64())}
-		k, err := p.Ask(now, w, false, 0.5)
-		if err != nil {
-			if i < 400 {
-				t.Fatalf("call %d is refused before the callee has refused any", i)
+type sentAt struct {
+	ticket caller.Ticket
+	begun  mono.Time
+}
+
+// TestPeerHeedsWaiting: a callee that says that work waits gets fewer calls, though
+// it has refused none; one that says that it has room gets all.
+func TestPeerHeedsWaiting(t *testing.T) {
+	for level, want := range map[float64]bool{0.5: false, 0.79: false, 0.9: true, 1: true} {
+		p := caller.NewPeer(caller.PeerConfig{})
+		rng := rand.New(rand.NewPCG(1, 2))
+		var out []sentAt
+		refused := 0
+		for i := range 1000 { // 500 calls per second of 20 ms
+			now := mono.Time(i) * mono.Time(2*ms)
+			k, err := p.Ask(now, penstock.Work{Cohort: penstock.CohortAt(rng.Uint64())}, false, 0.5)
+			if err != nil {
+				refused++
+			} else {
+				out = append(out, sentAt{k, now})
 			}
-			if refusals > 12 {
-				t.Errorf("%d calls were refused by the callee before one is refused here; want 12 at most", refusals)
+			for len(out) > 0 && now.Sub(out[0].begun) >= 20*ms {
+				p.Answer(now, out[0].ticket, caller.Answer{Said: true, Signal: pressure.Signal{Level: level}})
+				out = out[1:]
 			}
-			return
 		}
-		bad := i >= 400 && i%2 == 0
-		if bad {
-			refusals++
+		if (refused > 100) != want {
+			t.Errorf("level %g: %d of 1000 calls are refused; want many: %v", level, refused, want)
 		}
-		p.Answer(now, k, caller.Answer{Said: true, Signal: pressure.Signal{Level: 0.9}, Refused: bad})
 	}
-	t.Errorf("%d refusals, and no call is refused here", refusals)
+}
+
+// TestPeerSparesTheImportant: what matters most is not refused for want of a place
+// in the window while it is less than what the callee takes, however much else asks.
+func TestPeerSparesTheImportant(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	cs := &callers{to: &callee{workers: 16, service: 10 * ms, rng: rng}, rng: rng, peers: []*caller.Peer{caller.NewPeer(caller.PeerConfig{})}}
+	cs.critical = 0.15 // of 4800/s; the callee takes 1600/s
+	cs.run(4800, 2*time.Second)
+	cs.spurned = 0
+	cs.run(4800, 10*time.Second)
+	if cs.spurned > 7200*2/1000 {
+		t.Errorf("%d of about 7200 critical calls are refused here", cs.spurned)
+	}
 }
 
 // TestPeerThrottles: a callee that says nothing is throttled by what it accepts,

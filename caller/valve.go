@@ -13,44 +13,54 @@ import (
 const (
 	valveTick   = 10 * time.Millisecond
 	valveRest   = 5 * time.Second        // of a callee that is well, without a price, and it is put away
-	valveRelay  = 1.5                    // calls passed on for others, for each that the callee takes
-	valveTarget = levelWaiting           // the callee's level at which as much is sent as it takes: its room is in use, and has room
-	valveGain   = 1.0                    // how much more per level below that, and less per level above
-	valveWaste  = 0.005                  // share of calls that the callee may refuse: above it
-	valveLearn  = 1.0                    // the margin grows by this part of the excess per second,
-	valveMargin = 0.3                    // to this at most
-	valveForget = 8 * time.Second        // and fades with this time constant while there is none
-	valveShare  = time.Second            // over which that share is counted
+	valveTarget = 0.77                   // the callee's level that is aimed at: its room is in use, and nearly nothing waits
+	valveGrow   = 2.0                    // slots more per round trip, for each level below that and root of the window,
+	valveShrink = 1.0                    // and the share less for each level above
+	valveUsed   = 0.8                    // a window that is less in use does not grow
+	valvePass   = 1.5                    // calls that pass the price, for each that the callee takes: the window chooses,
+	valveSure   = 0.7                    // and calls whose rank is high enough that they are not kept waiting for it
 	valveMemory = 250 * time.Millisecond // of the count; that of the histogram is the same
-	valveLeast  = 50                     // calls remembered before it prices,
-	valveFew    = 200                    // and before a refusal weighs more than half a percent
+	valveLeast  = 50                     // calls remembered before it prices
+
+	valveSmall     = 0.2 // windows grow as if they were this at least
+	valveNarrowest = 1.0 / 1024
+	valveWidest    = 1 << 20
 )
 
 // A valve finds how much of its demand a caller may send so that the callee has
-// next to nothing left to refuse: as much as the callee took of late, and more or
-// less by how full it says it is. What exceeds that is refused by rank, with a
-// histogram of all that the caller was asked for, so that its price stands
-// although the callee no longer sees the surplus.
+// next to nothing left to refuse, and next to nothing waits there. What exceeds that
+// is refused by rank, with a histogram of all that the caller was asked for, so that
+// its price stands although the callee no longer sees the surplus.
+//
+// The fine part is a window: how many calls may be out at once. Each answer brings
+// the callee's level, and moves the window so that the callee is just full: up by a
+// part of its root in each round trip and down by a part of it, so that callers that
+// know nothing of each other come to equal windows. A new call leaves as one comes
+// back; calls let through at a rate, however right, come in bunches, and what waits
+// at a callee that is nearly full grows and grows. The price, by which half as many
+// again pass as the callee takes, sees to it that the window chooses from those that
+// matter, and who is surely among what the callee takes need not wait for a place in
+// it.
 //
 // The callee's own price does the coarse part: it lets through twice what the
 // callee finishes, for a waiting room to choose from. Over a network that
 // surplus costs each hop a call.
 //
-// On a way of several hops each has a valve, and one of them is enough: were all
-// as strict, they would cut the same surplus several times over. The first is
-// strict: a server's door, or a client that serves nobody. The others, whose work
-// has come past one, leave room above what the callee takes, and act only where
-// the first does not. The zero valve is open.
+// On a way of several hops each has a valve, and one window is enough: several would
+// cut the same surplus several times over. The first has it: a server's door, or a
+// client that serves nobody. The others, whose work has come past one, go by the
+// price alone. The zero valve is open.
 type valve struct {
-	pricer  *shed.Pricer // nil while it rests
-	count   float64      // calls asked for, decayed
-	sent    float64      // calls that were answered, decayed,
-	wasted  float64      // of them, those that the callee refused
-	margin  float64      // how much less is sent because the callee still refuses
+	inFlight float64 // calls' worth let through, and not answered
+
+	pricer  *shed.Pricer   // nil while it rests
+	window  float64        // how much may be in flight,
+	shut    mono.Time      // and when it is less than one call: until when none is sent
+	price   penstock.Price // the least rank that may use it,
+	sure    penstock.Price // and the least that need not
+	count   float64        // calls asked for, decayed
 	stepped mono.Time
-	full    mono.Time      // when the callee last refused or said that work waits
-	price   penstock.Price // for calls that begin here,
-	relayed penstock.Price // and for those that came past another valve
+	full    mono.Time // when the callee last refused or said that work waits
 }
 
 // offered counts demand, refused here or not.
@@ -61,69 +71,86 @@ func (v *valve) offered(r penstock.Rank, cost float64) {
 	}
 }
 
-// answered counts what came of a call; full says that work waits at the callee.
-// Counting begins with that, and not with the first refusal, by which it is time
-// to know how much is asked and taken.
-func (v *valve) answered(now mono.Time, refused, full bool, cost float64) {
-	if refused || full {
-		if v.pricer == nil {
-			v.pricer = &shed.Pricer{}
-			v.pricer.Step(now, false)
-			v.stepped, v.count, v.sent, v.wasted = now, 0, 0, 0
-		}
+// admits reports whether a call may be sent now. relayed calls have come past
+// another valve.
+func (v *valve) admits(now mono.Time, r penstock.Rank, cost float64, relayed bool) bool {
+	switch {
+	case v.pricer == nil || v.sure.Admits(r):
+		return true
+	case !v.price.Admits(r):
+		return false
+	case relayed:
+		return true
+	case v.inFlight == 0:
+		return now >= v.shut
+	}
+	return v.inFlight+cost <= v.window
+}
+
+func (v *valve) sent(cost float64) { v.inFlight += cost }
+
+// ended takes back what was sent: said is that the callee told its level, refused
+// that it did nothing about the call, left that the caller did not wait for it.
+func (v *valve) ended(now mono.Time, cost float64, took time.Duration, a *Answer) {
+	out := v.inFlight
+	v.inFlight = max(0, v.inFlight-cost)
+	if a.Left || !a.Said {
+		return
+	}
+	if a.Refused || a.Signal.Level >= levelWaiting {
+		v.wake(now, out)
 		v.full = now
 	}
 	if v.pricer == nil {
 		return
 	}
-	v.sent++
-	if refused {
-		v.wasted++
-	} else {
+	if !a.Refused {
 		v.pricer.Finished(cost)
+	}
+	v.move(cost, out, valveTarget-a.Signal.Level)
+	if v.window < 1 {
+		v.shut = now.Add(time.Duration(float64(took) * (1/v.window - 1)))
 	}
 }
 
-// step sets the prices for now, at that level of the callee.
-func (v *valve) step(now mono.Time, level float64) {
+// wake begins to count with the first word that work waits, and not with the first
+// refusal, by which it is time to know how much is asked and taken.
+func (v *valve) wake(now mono.Time, out float64) {
+	if v.pricer == nil {
+		*v = valve{inFlight: v.inFlight, pricer: &shed.Pricer{Pass: valvePass}, stepped: now, window: max(1, out), shut: now, sure: penstock.MaxPrice}
+		v.pricer.Step(now, false)
+	}
+}
+
+// move follows the callee's level, by how much it is below what is aimed at.
+func (v *valve) move(cost, out, below float64) {
+	switch {
+	case below <= 0:
+		v.window += valveShrink * below * cost * min(1, v.window)
+	case out >= valveUsed*v.window:
+		v.window += valveGrow * below * cost * min(1/math.Sqrt(v.window), max(v.window, valveSmall))
+	}
+	v.window = min(max(v.window, valveNarrowest), valveWidest)
+}
+
+// step sets the prices for now.
+func (v *valve) step(now mono.Time) {
 	if v.pricer == nil {
 		return
 	}
 	since := now.Sub(v.stepped)
 	if since < 0 { // the clock jumped back
-		v.stepped, v.full = now, now
+		v.stepped, v.full, v.shut = now, now, now
 		return
 	}
 	if since < valveTick {
 		return
 	}
 	v.count *= math.Exp(-since.Seconds() / valveMemory.Seconds())
-	keep := math.Exp(-since.Seconds() / valveShare.Seconds())
-	v.sent *= keep
-	v.wasted *= keep
-	v.pricer.Pass = v.pass(level, since)
-	cut := v.count >= valveLeast && (v.price > 0 || v.share() > valveWaste)
-	v.price, v.relayed = v.pricer.Step(now, cut), 0
-	if v.price > 0 {
-		v.relayed = min(v.price, v.pricer.Cut(valveRelay))
-	}
 	v.stepped = now
+	surplus := v.count >= valveLeast && v.inFlight >= valveUsed*v.window
+	v.price, v.sure = v.pricer.Step(now, surplus), v.pricer.Cut(valveSure)
 	if v.price == 0 && now.Sub(v.full) > valveRest {
-		*v = valve{}
+		*v = valve{inFlight: v.inFlight}
 	}
-}
-
-// share is the part of the calls sent of late that the callee refused; a few calls
-// are no statistics.
-func (v *valve) share() float64 { return v.wasted / max(v.sent, valveFew) }
-
-// pass is how much to send for each call that the callee has taken of late. What
-// was taken already is less where the callee refused: this is what moves it.
-func (v *valve) pass(level float64, since time.Duration) float64 {
-	if over := v.share() - valveWaste; over > 0 {
-		v.margin = min(v.margin+valveLearn*over*since.Seconds(), valveMargin)
-	} else {
-		v.margin *= math.Exp(-since.Seconds() / valveForget.Seconds())
-	}
-	return 1 + valveGain*(valveTarget-level) - v.margin
 }

@@ -37,6 +37,20 @@ func (a *Admission) Leave(now mono.Time, t admission.Ticket) bool {
 	return ok
 }
 
+// Away lends the slot of running work to others.
+func (a *Admission) Away(now mono.Time, t admission.Ticket) bool {
+	ok := a.Core.Away(now, t)
+	a.settle(now)
+	return ok
+}
+
+// Back ends Away.
+func (a *Admission) Back(now mono.Time, t admission.Ticket) bool {
+	ok := a.Core.Back(now, t)
+	a.settle(now)
+	return ok
+}
+
 // Abandon leaves running work behind.
 func (a *Admission) Abandon(now mono.Time, t admission.Ticket) bool {
 	ok := a.Core.Abandon(now, t)

@@ -57,7 +57,23 @@ type call struct {
 	passed     bool
 	path       pressure.Signal // what the stage's callees say that the work needed
 	below      bool            // one of them refused it
+	governed   uint64          // which of the group's calls are with callees that limit themselves: a bit for each
+	out        int             // how many of those are not back
 	prev, next *call           // in the machine's list, or a cache's
+}
+
+// goes is news that c is with one more callee that limits itself.
+func (c *call) goes(now mono.Time) {
+	if c.out++; c.out == 1 && c.door != nil {
+		c.door.goes(now, c)
+	}
+}
+
+// comes ends goes.
+func (c *call) comes(now mono.Time) {
+	if c.out--; c.out == 0 && c.door != nil {
+		c.door.comes(now, c)
+	}
 }
 
 // A request is what a client asks for.

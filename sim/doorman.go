@@ -113,6 +113,20 @@ func (d *doorman) leave(now mono.Time, c *call) {
 
 func (d *doorman) abandon(now mono.Time, c *call) { d.adm.Abandon(now, c.ticket) }
 
+// goes and comes are news that admitted work is with callees that limit themselves,
+// and that it is back. Hosts take no notice where the limit is given.
+func (d *doorman) goes(now mono.Time, c *call) {
+	if d.stage.cfg.Admit.Law == nil {
+		d.adm.Away(now, c.ticket)
+	}
+}
+
+func (d *doorman) comes(now mono.Time, c *call) {
+	if d.stage.cfg.Admit.Law == nil {
+		d.adm.Back(now, c.ticket)
+	}
+}
+
 func (d *doorman) done(now mono.Time, t admission.Ticket, o penstock.Outcome) { d.adm.Done(now, t, o) }
 
 // punish ends work that its machine failed at once, and keeps the slot for a

@@ -55,6 +55,7 @@ func newStage(w *World, cfg *Stage) *stage {
 		c := newStageCall(s, &cfg.Calls[i], i)
 		if cfg.Calls[i].With && len(s.groups) > 0 {
 			last := len(s.groups) - 1
+			c.bit = 1 << len(s.groups[last])
 			s.groups[last] = append(s.groups[last], c)
 		} else {
 			s.groups = append(s.groups, []*stageCall{c})
@@ -283,10 +284,11 @@ type stageCall struct {
 	cfg    *Call
 	client *client
 	share  *rand.Rand
+	bit    uint64 // its own in call.governed
 }
 
 func newStageCall(s *stage, cfg *Call, i int) *stageCall {
-	c := &stageCall{stage: s, cfg: cfg}
+	c := &stageCall{stage: s, cfg: cfg, bit: 1}
 	name := s.cfg.Name + "->" + cfg.To + "#" + itoa(i)
 	c.client = s.world.newClient(name, cfg.Client, c)
 	c.client.rival = rivalClient{stage: s.rival, index: i}
@@ -304,12 +306,19 @@ func (s *stage) proceed(now mono.Time, c *call) {
 		c.group++
 		c.machine.hold(now, c, !g[0].cfg.Frees)
 		c.open = 1 // so that an answer that comes at once does not end it
+		c.governed = 0
 		for _, sc := range g {
 			if sc.share != nil && sc.share.Float64() >= sc.cfg.Share {
 				continue
 			}
 			c.open += max(1, sc.cfg.Times)
+			if p := sc.client.peer; p != nil && p.Governed(now) {
+				c.governed |= sc.bit
+			}
 			for range max(1, sc.cfg.Times) {
+				if c.governed&sc.bit != 0 {
+					c.goes(now)
+				}
 				sc.client.ask(now, id, request{work: c.shown(), key: c.key, demand: c.demand, relayed: s.door != nil, tokens: c.tokens})
 			}
 		}
@@ -341,6 +350,9 @@ func (sc *stageCall) ended(now mono.Time, owner uint64, r result) {
 		if r.fate == late {
 			c.bad = result{fate: failed}
 		}
+	}
+	if c.governed&sc.bit != 0 {
+		c.comes(now)
 	}
 	if c.open--; c.open == 0 {
 		sc.stage.proceed(now, c)

@@ -66,7 +66,7 @@ func (d *direct) Start(now mono.Time, inFlight int) {
 
 // Observe tells the law, and looks if it is time.
 func (d *direct) Observe(now mono.Time, s Sample) {
-	took := max(0, now.Sub(s.Started)).Seconds()
+	took := s.Own(now).Seconds()
 	if s.Outcome == penstock.OK {
 		d.service = follow(d.service, took)
 	}

@@ -64,7 +64,7 @@ type gradient2 struct {
 }
 
 func (g *gradient2) Observe(now mono.Time, s Sample) {
-	took := now.Sub(s.Started)
+	took := s.Own(now)
 	if s.Outcome == penstock.Ignored || took < gradientShort {
 		return
 	}

@@ -56,10 +56,16 @@ type Sample struct {
 	InFlightAtStart int           // slots taken at that instant, its own included
 	QueueDelay      time.Duration // its wait inside the callee; counts only where HasDelay
 	HasDelay        bool
-	Outcome         penstock.Outcome
-	Cost            int // slots that it took, at least 1
+	// Away is for how much of its time inside it held no slot, as it was with a callee
+	// that limits itself.
+	Away    time.Duration
+	Outcome penstock.Outcome
+	Cost    int // slots that it took, at least 1
 	// Late says that the answer was of no use any more: the deadline had
 	// passed or the caller had left. Its Outcome is then Dropped, or Ignored
 	// where the work had spent its time before it entered the gate.
 	Late bool
 }
+
+// Own is for how long the work has held its slot.
+func (s *Sample) Own(now mono.Time) time.Duration { return max(0, now.Sub(s.Started)-s.Away) }

@@ -99,7 +99,8 @@ type window struct {
 	void     int       // tagged and back, saying nothing
 	late     int
 	sumLog   float64 // sum of ln(slots taken) over the tagged
-	sumTime  float64 // seconds, over the answered
+	sumTime  float64 // seconds of their own, over the answered
+	sumWhole float64 // seconds with those that they were away, too
 	sumStart float64 // seconds since opened, over the tagged not yet back
 }
 
@@ -164,7 +165,7 @@ func (o *octave) Observe(now mono.Time, s *Sample) {
 		o.meanFor += (took - o.meanFor) / timeScaleSamples
 	}
 	if o.w.has(s) {
-		o.count(s, took)
+		o.count(now, s, took)
 	}
 	if o.cut(now, s) {
 		return
@@ -174,7 +175,7 @@ func (o *octave) Observe(now mono.Time, s *Sample) {
 	}
 }
 
-func (o *octave) count(s *Sample, took time.Duration) {
+func (o *octave) count(now mono.Time, s *Sample, took time.Duration) {
 	w := &o.w
 	w.sumStart -= s.Started.Sub(w.opened).Seconds()
 	switch {
@@ -186,7 +187,8 @@ func (o *octave) count(s *Sample, took time.Duration) {
 	case s.Outcome == penstock.Ignored && !s.Late:
 		w.void++
 	default:
-		w.sumTime += took.Seconds()
+		w.sumTime += s.Own(now).Seconds()
+		w.sumWhole += took.Seconds()
 		w.answered++
 		if s.Outcome == penstock.Dropped {
 			w.late++
@@ -218,8 +220,11 @@ func (o *octave) cut(now mono.Time, s *Sample) bool {
 func (o *octave) judge(now mono.Time) {
 	w := &o.w
 	live := w.tagged - w.void
-	// Those still out count with their age.
+	// Those still out count with their age, as far as it is their own.
 	ages := float64(w.out())*now.Sub(w.opened).Seconds() - w.sumStart
+	if w.sumTime < w.sumWhole {
+		ages *= w.sumTime / w.sumWhole
+	}
 	got := reference{
 		level:  math.Exp(w.sumLog / float64(w.tagged)),
 		mean:   (w.sumTime + max(0, ages)) / float64(max(1, live)),

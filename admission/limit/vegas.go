@@ -55,7 +55,7 @@ func (v *vegas) Observe(now mono.Time, s Sample) {
 	if s.Outcome == penstock.Ignored {
 		return
 	}
-	took := max(1, now.Sub(s.Started))
+	took := max(1, s.Own(now))
 	v.replies++
 	if float64(v.replies) >= v.jitter*vegasProbe*v.limit {
 		v.jitter, v.replies, v.shortest = jitterAt(now), 0, took
