@@ -112,6 +112,10 @@ plots: build ## the pictures in docs/laws.md
 micro: ## what limiters cost per call, ours and others (2 minutes)
 	bash bench/arena/micro/run.sh
 
+.PHONY: calls
+calls: ## what a call costs with the signal, beside its fields alone (2 minutes)
+	bash bench/call/run.sh
+
 .PHONY: live
 live: ## prove the live figures with real processes
 	bash bench/live/run.sh

@@ -72,17 +72,24 @@ func (c *Controller) publish() {
 // waits for one as long as the room, the work's deadline and ctx allow. The
 // error is a *[penstock.RejectedError], or ctx's cause.
 func (c *Controller) Acquire(ctx context.Context, w penstock.Work) (Permit, error) {
-	return c.acquire(ctx, 0, &w)
+	return c.acquire(ctx, 0, &w, 0, false)
 }
 
 // AcquireRoute is Acquire by the route with the given index: that of
 // Config.Routes, or after a Reconfigure that of [Controller.RouteIndex]. The
 // deadline of ctx counts as the work's where it is the earlier.
 func (c *Controller) AcquireRoute(ctx context.Context, route int, w penstock.Work) (Permit, error) {
-	return c.acquire(ctx, route, &w)
+	return c.acquire(ctx, route, &w, 0, false)
 }
 
-func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (Permit, error) {
+// AcquireRouteAt is AcquireRoute for a host that has read the clock already.
+func (c *Controller) AcquireRouteAt(ctx context.Context, now mono.Time, route int, w penstock.Work) (Permit, error) {
+	return c.acquire(ctx, route, &w, now, true)
+}
+
+// acquire reads the clock where no instant is given, but not for work that the
+// turnstile refuses.
+func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work, now mono.Time, given bool) (Permit, error) {
 	door := (*c.doors.Load())[route]
 	explored := false
 	if v := door.verdict.Load(); v.ranked {
@@ -92,7 +99,9 @@ func (c *Controller) acquire(ctx context.Context, route int, w *penstock.Work) (
 			return Permit{}, err
 		}
 	}
-	now := mono.Now()
+	if !given {
+		now = mono.Now()
+	}
 	if t, ok := ctx.Deadline(); ok {
 		if d := mono.Of(t); !w.HasDeadline || d < w.Deadline {
 			w.Deadline, w.HasDeadline = d, true
@@ -393,10 +402,16 @@ func (p Permit) Abandon() {
 // Done ends the work and frees its slot. A second Done is ignored and counted
 // (Stats.StaleDone).
 func (p Permit) Done(o penstock.Outcome) {
+	if p.c != nil {
+		p.DoneAt(mono.Now(), o)
+	}
+}
+
+// DoneAt is Done for a host that has read the clock already.
+func (p Permit) DoneAt(now mono.Time, o penstock.Outcome) {
 	if p.c == nil {
 		return
 	}
-	now := mono.Now()
 	p.c.mu.Lock()
 	p.c.core.Done(now, p.ticket, o)
 	p.c.settle()

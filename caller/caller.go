@@ -23,6 +23,7 @@ package caller
 import (
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
@@ -48,6 +49,8 @@ type Config struct {
 // is safe for concurrent use. Make one with [New].
 type Client struct {
 	bulkheads map[string]*Bulkhead
+	quiet     atomic.Bool   // a door that has heard nothing yet: it has nothing to refuse
+	unasked   atomic.Uint64 // calls let through while it was quiet
 
 	mu      sync.Mutex
 	cfg     PeerConfig
@@ -73,8 +76,14 @@ func New(cfg Config) *Client {
 // NewDoor returns a Client for the entrance of a server: the callees are what the
 // server's own routes need. A host asks it before admission, and tells it at the
 // end what the request's callees said ([Visit.Path]): so work that a callee would
-// refuse is refused before anything is done about it.
-func NewDoor() *Client { return New(Config{Peer: PeerConfig{NoThrottle: true}}) }
+// refuse is refused before anything is done about it. Until a request has been told
+// anything, a door remembers no route: a server that calls nobody does not pay for
+// one.
+func NewDoor() *Client {
+	c := New(Config{Peer: PeerConfig{NoThrottle: true}})
+	c.quiet.Store(true)
+	return c
+}
 
 // A Call is a call that was let through. It is a value; the zero Call is none.
 type Call struct {
@@ -88,8 +97,28 @@ type Call struct {
 // Route tells apart what one callee serves: a price is for callee and route.
 // Each call that may be sent must see one End.
 //
-// relayed is [Relayed] of the call's context: see [Peer.Ask].
+// relayed is [Outgoing.Relayed] of the call's context: see [Peer.Ask].
 func (c *Client) Begin(callee, route string, w penstock.Work, relayed bool) (Call, error) {
+	if k, ok := c.quietly(w); ok {
+		return k, nil // without a look at the clock
+	}
+	return c.BeginAt(mono.Now(), callee, route, w, relayed)
+}
+
+// quietly lets a call through for which nothing is to be asked.
+func (c *Client) quietly(w penstock.Work) (Call, bool) {
+	if !c.quiet.Load() || w.HasDeadline {
+		return Call{}, false
+	}
+	c.unasked.Add(1)
+	return Call{client: c}, true
+}
+
+// BeginAt is Begin for a host that has read the clock already.
+func (c *Client) BeginAt(now mono.Time, callee, route string, w penstock.Work, relayed bool) (Call, error) {
+	if k, ok := c.quietly(w); ok {
+		return k, nil
+	}
 	b := c.bulkheads[callee]
 	if b != nil && !b.Enter() {
 		c.mu.Lock()
@@ -97,7 +126,6 @@ func (c *Client) Begin(callee, route string, w penstock.Work, relayed bool) (Cal
 		c.mu.Unlock()
 		return Call{}, errBulkhead
 	}
-	now := mono.Now()
 	u := rand.Float64() //nolint:forbidigo // the shell is where randomness enters
 	c.mu.Lock()
 	p := c.peers.Of(callee, route, c.create)
@@ -129,7 +157,20 @@ func (k Call) End(a Answer) pressure.Signal {
 	if k.client == nil {
 		return pressure.Signal{}
 	}
-	now := mono.Now()
+	return k.EndAt(mono.Now(), a)
+}
+
+// EndAt is End for a host that has read the clock already.
+func (k Call) EndAt(now mono.Time, a Answer) pressure.Signal {
+	switch {
+	case k.client == nil:
+		return pressure.Signal{}
+	case k.peer == nil: // nobody listened when it began; from now on somebody does
+		if a.Refused || a.Signal != (pressure.Signal{}) {
+			k.client.quiet.Store(false)
+		}
+		return a.Signal
+	}
 	k.client.mu.Lock()
 	k.peer.Answer(now, k.ticket, a)
 	s := k.peer.Pressure(now)
@@ -175,5 +216,5 @@ type Stats struct {
 func (c *Client) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{Sent: c.sent, Explored: c.tested, Refused: c.refused, Peers: c.peers.Len()}
+	return Stats{Sent: c.sent + c.unasked.Load(), Explored: c.tested, Refused: c.refused, Peers: c.peers.Len()}
 }

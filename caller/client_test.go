@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
 
@@ -44,6 +45,50 @@ func TestClient(t *testing.T) {
 			t.Errorf("stats %+v", s)
 		}
 		caller.Call{}.End(shut) // nothing, and no panic
+	})
+}
+
+// TestDoor: a door remembers nothing until a request has been told something; then
+// it refuses by it, and counts all that it let through.
+func TestDoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := caller.NewDoor()
+		enter := func(a caller.Answer) error {
+			k, err := door.Begin("", "/items", important, false)
+			if err == nil {
+				k.End(a)
+			}
+			return err
+		}
+		early, _ := door.Begin("", "/items", important, false)
+		for range 10 {
+			if err := enter(caller.Answer{Said: true}); err != nil {
+				t.Fatalf("nothing was told: %v", err)
+			}
+		}
+		if s := door.Stats(); s.Sent != 11 || s.Peers != 0 {
+			t.Errorf("before anything was told: %+v", s)
+		}
+		for range 2 { // the first has it listen
+			if err := enter(shut); err != nil {
+				t.Fatalf("told as full: %v", err)
+			}
+		}
+		if err := enter(shut); !errors.Is(err, penstock.ErrRejected) {
+			t.Errorf("after that: %v", err)
+		}
+		if s := early.End(shut); s != shut.Signal {
+			t.Errorf("one that began before anybody listened ends with %+v", s)
+		}
+		if s := door.Stats(); s.Sent != 13 || s.Refused.Total() != 1 || s.Peers != 1 {
+			t.Errorf("in the end: %+v", s)
+		}
+		door = caller.NewDoor()
+		late := important
+		late.Deadline, late.HasDeadline = mono.Now(), true
+		if _, err := door.Begin("", "/items", late, false); !errors.Is(err, penstock.ErrRejected) {
+			t.Errorf("after its deadline, at a door that was told nothing: %v", err)
+		}
 	})
 }
 
@@ -150,7 +195,7 @@ func TestVisit(t *testing.T) {
 	work := penstock.Work{Criticality: penstock.Sheddable, Cohort: penstock.CohortAt(9), Attempt: 2, Cost: 7, Flow: 5}
 	v := caller.NewVisit(work, func() float64 { return 0.3 })
 	ctx := penstock.WithVisit(t.Context(), v)
-	out := caller.Outgoing(ctx)
+	out := caller.OutgoingOf(ctx).Work
 	if out.Criticality != penstock.Sheddable || out.Cohort != penstock.CohortAt(9) || out.Attempt != 2 || out.Slots() != 1 || out.HasDeadline {
 		t.Errorf("outgoing work %+v", out)
 	}
@@ -164,13 +209,13 @@ func TestVisit(t *testing.T) {
 		t.Errorf("the path is %+v, %v at %v", s, refused, penstock.PressureFrom(ctx))
 	}
 	optional := caller.Optional(ctx)
-	if caller.VisitOf(optional) != nil || caller.Outgoing(optional).Criticality != penstock.Sheddable {
+	if caller.VisitOf(optional) != nil || caller.OutgoingOf(optional).Work.Criticality != penstock.Sheddable {
 		t.Error("an optional call must carry on the work, and tell nothing")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(penstock.WithVisit(t.Context(), v), time.Second)
 		defer cancel()
-		if w := caller.Outgoing(ctx); !w.HasDeadline {
+		if w := caller.OutgoingOf(ctx).Work; !w.HasDeadline {
 			t.Error("the context's deadline does not travel on")
 		}
 	})

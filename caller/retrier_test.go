@@ -60,7 +60,7 @@ func TestRetrier(t *testing.T) {
 			begin, calls := time.Now(), 0
 			err := r.Do(ctx, func(ctx context.Context) error {
 				calls++
-				if w := caller.Outgoing(ctx); calls > 1 && w.Attempt != calls {
+				if w := caller.OutgoingOf(ctx).Work; calls > 1 && w.Attempt != calls {
 					t.Errorf("%s: attempt %d is marked %d", row.what, calls, w.Attempt)
 				}
 				return row.err

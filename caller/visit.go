@@ -3,6 +3,7 @@ package caller
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/mono"
@@ -20,6 +21,7 @@ type Visit struct {
 	mu      sync.Mutex
 	path    pressure.Signal // of the callees that the request needed
 	refused bool            // one of them refused it
+	told    atomic.Bool     // either of the two
 }
 
 // NewVisit returns the visit of work at a server whose level is own; nil means
@@ -34,13 +36,6 @@ func NewVisit(work penstock.Work, own func() float64) *Visit {
 // struct of theirs.
 func (v *Visit) Init(work penstock.Work, own func() float64) { v.work, v.own = work, own }
 
-// Relayed reports whether calls in ctx are made for a request that a host serves,
-// and so have passed its [NewDoor]: see [Peer.Ask].
-func Relayed(ctx context.Context) bool {
-	_, ok := penstock.VisitFrom(ctx).(*Visit)
-	return ok
-}
-
 // Work says what the request is.
 func (v *Visit) Work() penstock.Work { return v.work }
 
@@ -51,15 +46,15 @@ func (v *Visit) Pressure() float64 {
 	if v.own != nil {
 		level = v.own()
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return max(level, v.path.Level)
+	path, _ := v.Path()
+	return max(level, path.Level)
 }
 
 // Heard adds what a callee said that the request needs.
 func (v *Visit) Heard(s pressure.Signal) {
 	v.mu.Lock()
 	v.path = pressure.Merge(v.path, s)
+	v.told.Store(true)
 	v.mu.Unlock()
 }
 
@@ -68,12 +63,16 @@ func (v *Visit) Heard(s pressure.Signal) {
 func (v *Visit) RefusedBelow() {
 	v.mu.Lock()
 	v.refused = true
+	v.told.Store(true)
 	v.mu.Unlock()
 }
 
 // Path is what the callees that the request needed have said, merged, and
 // whether one of them refused it.
 func (v *Visit) Path() (s pressure.Signal, refused bool) {
+	if !v.told.Load() {
+		return s, false
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.path, v.refused
@@ -81,13 +80,7 @@ func (v *Visit) Path() (s pressure.Signal, refused bool) {
 
 // VisitOf returns the visit to which calls in ctx tell what they hear, nil where
 // there is none or where the calls are optional.
-func VisitOf(ctx context.Context) *Visit {
-	if ctx.Value(optionalKey{}) != nil {
-		return nil
-	}
-	v, _ := penstock.VisitFrom(ctx).(*Visit)
-	return v
-}
+func VisitOf(ctx context.Context) *Visit { return OutgoingOf(ctx).Visit }
 
 type optionalKey struct{}
 
@@ -105,19 +98,38 @@ func withAttempt(ctx context.Context, attempt int) context.Context {
 	return context.WithValue(ctx, attemptKey{}, attempt)
 }
 
-// Outgoing is what a call made in ctx is: what ctx serves, the number of the
-// attempt, and ctx's deadline where it is the earlier. A retry made here
-// counts, and so does one made by whoever called us.
-func Outgoing(ctx context.Context) penstock.Work {
-	work, _ := penstock.WorkFrom(ctx)
-	work.Cost, work.Flow = 0, 0 // of the server, and not of what it calls
-	if n, ok := ctx.Value(attemptKey{}).(int); ok {
-		work.Attempt = max(work.Attempt, n)
-	}
-	if at, ok := ctx.Deadline(); ok {
-		if d := mono.Of(at); !work.HasDeadline || d < work.Deadline {
-			work.Deadline, work.HasDeadline = d, true
+// An Outgoing is what a context says of the calls that are made in it.
+type Outgoing struct {
+	// Work is what ctx serves, the number of the attempt, and ctx's deadline where
+	// it is the earlier. A retry made here counts, and so does one made by whoever
+	// called us.
+	Work penstock.Work
+	// Visit is told what the calls hear; nil where there is none, or where the
+	// calls are optional.
+	Visit *Visit
+	// Relayed says that the calls are made for a request that a host serves, and
+	// so have passed its [NewDoor]: see [Peer.Ask].
+	Relayed bool
+}
+
+// OutgoingOf reads all of it in one go, as each question to a context asks all
+// that it was made of.
+func OutgoingOf(ctx context.Context) Outgoing {
+	var o Outgoing
+	if v := penstock.VisitFrom(ctx); v != nil {
+		o.Work = v.Work()
+		o.Work.Cost, o.Work.Flow = 0, 0 // of the server, and not of what it calls
+		if o.Visit, o.Relayed = v.(*Visit); o.Relayed && ctx.Value(optionalKey{}) != nil {
+			o.Visit = nil
 		}
 	}
-	return work
+	if n, ok := ctx.Value(attemptKey{}).(int); ok {
+		o.Work.Attempt = max(o.Work.Attempt, n)
+	}
+	if at, ok := ctx.Deadline(); ok {
+		if d := mono.Of(at); !o.Work.HasDeadline || d < o.Work.Deadline {
+			o.Work.Deadline, o.Work.HasDeadline = d, true
+		}
+	}
+	return o
 }

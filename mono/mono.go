@@ -36,6 +36,12 @@ func Now() Time { return Time(time.Since(origin)) }
 // its wall clock and moves with it.
 func Of(t time.Time) Time { return Time(t.Sub(origin)) }
 
+// Time is t for the standard library: the inverse of [Of], without reading the
+// clock. It carries a monotonic reading, by which it is compared and waited for;
+// what it shows on the wall does not know of steps of the wall clock since the
+// process began.
+func (t Time) Time() time.Time { return origin.Add(time.Duration(t)) }
+
 // Add returns t+d, kept between [Distant] and [Never] where the sum would
 // overflow.
 func (t Time) Add(d time.Duration) Time {

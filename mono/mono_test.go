@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,9 @@ func TestNowAndOf(t *testing.T) {
 		if got := mono.Of(now); got != mono.Now() || got.Sub(start) != 1500*time.Millisecond {
 			t.Errorf("now is %d after the start, Of says %d", mono.Now().Sub(start), got.Sub(start))
 		}
+		if back := mono.Of(now).Time(); !back.Equal(now) {
+			t.Errorf("%v becomes %v on the way there and back", now, back)
+		}
 		if got := mono.Of(now.Add(time.Hour)); got.Sub(mono.Now()) != time.Hour {
 			t.Errorf("an hour from now is %v away", got.Sub(mono.Now()))
 		}
@@ -63,6 +67,9 @@ func TestNowAndOf(t *testing.T) {
 	// Without a monotonic reading the wall clock must do.
 	if d := mono.Of(time.Now().Round(0)).Sub(mono.Now()); d < -time.Minute || d > time.Minute {
 		t.Errorf("the wall clock's now is %v away", d)
+	}
+	if now := mono.Now(); mono.Of(now.Time()) != now || !strings.Contains(now.Time().String(), " m=") {
+		t.Errorf("%d becomes %v: want the same instant, with a monotonic reading", now, now.Time())
 	}
 	if a, b := mono.Now(), mono.Now(); b < a {
 		t.Errorf("%d, then %d", a, b)

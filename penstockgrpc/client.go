@@ -12,7 +12,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/caller"
-	"github.com/penstock-go/penstock/pressure"
+	"github.com/penstock-go/penstock/internal/fields"
 )
 
 // ClientConfig configures [Client]. The zero ClientConfig is right for most.
@@ -44,71 +44,83 @@ func Client(cfg ClientConfig) []grpc.DialOption {
 
 type client struct{ ClientConfig }
 
-// begin asks whether a call may be sent, and says in its context what it is.
-func (c *client) begin(ctx context.Context, target, method string) (caller.Call, context.Context, error) {
-	work := caller.Outgoing(ctx)
+// An attempt is a call that was let through.
+type attempt struct {
+	caller.Call
+	ctx   context.Context //nolint:containedctx // the caller's, which says whether it has left
+	visit *caller.Visit
+}
+
+// begin asks whether a call may be sent, and says in the context returned what it
+// is.
+func (c *client) begin(ctx context.Context, target, method string) (attempt, context.Context, error) {
+	out := caller.OutgoingOf(ctx)
 	route := c.Route(method)
-	k, err := c.Client.Begin(target, route, work, caller.Relayed(ctx))
+	k, err := c.Client.Begin(target, route, out.Work, out.Relayed)
 	if err != nil {
-		if v := caller.VisitOf(ctx); v != nil {
-			v.Heard(c.Client.Pressure(target, route))
-			v.RefusedBelow()
+		if out.Visit != nil {
+			out.Visit.Heard(c.Client.Pressure(target, route))
+			out.Visit.RefusedBelow()
 		}
 		rejected, _ := errors.AsType[*penstock.RejectedError](err)
-		return k, ctx, refuse(rejected)
+		return attempt{}, ctx, refuse(rejected)
 	}
-	var buf [48]byte
-	if b := pressure.AppendWork(buf[:0], work); len(b) > 0 {
-		ctx = metadata.AppendToOutgoingContext(ctx, KeyWork, string(b))
+	a := attempt{k, ctx, out.Visit}
+	if value := fields.Work(out.Work); value != nil {
+		ctx = metadata.AppendToOutgoingContext(ctx, KeyWork, value[0])
 	}
-	return k, ctx, nil
+	return a, ctx, nil
 }
 
 // end tells what came of a call, and returns its error as the caller is to see
 // it.
-func end(ctx context.Context, k caller.Call, err error, said metadata.MD) error {
+func (t attempt) end(err error, said metadata.MD) error {
 	a, err := answerOf(err, said)
-	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+	if errors.Is(t.ctx.Err(), context.Canceled) {
 		a.Left = true
 	}
-	believed := k.End(a)
-	if v := caller.VisitOf(ctx); v != nil {
+	believed := t.End(a)
+	if t.visit != nil {
 		if a.Said {
-			v.Heard(believed)
+			t.visit.Heard(believed)
 		}
 		if a.Refused {
-			v.RefusedBelow()
+			t.visit.RefusedBelow()
 		}
 	}
 	return err
 }
 
 func (c *client) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	call := func(ctx context.Context) error {
-		k, inner, err := c.begin(ctx, cc.Target(), method)
-		if err != nil {
-			return err
-		}
-		var trailer metadata.MD
-		err = invoke(inner, method, req, reply, cc, append(slices.Clip(opts), grpc.Trailer(&trailer))...)
-		return end(ctx, k, err, trailer)
-	}
 	if c.Retry == nil {
-		return call(ctx)
+		return c.call(ctx, method, req, reply, cc, invoke, opts)
 	}
-	return c.Retry.Do(ctx, call)
+	return c.Retry.Do(ctx, func(ctx context.Context) error {
+		return c.call(ctx, method, req, reply, cc, invoke, opts)
+	})
+}
+
+// call makes one attempt.
+func (c *client) call(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts []grpc.CallOption) error {
+	attempt, inner, err := c.begin(ctx, cc.Target(), method)
+	if err != nil {
+		return err
+	}
+	var trailer metadata.MD
+	err = invoke(inner, method, req, reply, cc, append(slices.Clip(opts), grpc.Trailer(&trailer))...)
+	return attempt.end(err, trailer)
 }
 
 func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	k, inner, err := c.begin(ctx, cc.Target(), method)
+	attempt, inner, err := c.begin(ctx, cc.Target(), method)
 	if err != nil {
 		return nil, err
 	}
 	cs, err := open(inner, desc, cc, method, opts...)
 	if err != nil {
-		return nil, end(ctx, k, err, nil)
+		return nil, attempt.end(err, nil)
 	}
-	s := &clientStream{ClientStream: cs, ctx: ctx, call: k}
+	s := &clientStream{ClientStream: cs, attempt: attempt}
 	// Who reads no further must cancel: that is gRPC's contract for streams.
 	s.stop = context.AfterFunc(ctx, func() { _ = s.end(nil, nil, true) })
 	return s, nil
@@ -118,11 +130,10 @@ func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 // ends without one.
 type clientStream struct {
 	grpc.ClientStream
-	ctx  context.Context
-	stop func() bool
+	attempt attempt
+	stop    func() bool
 
 	mu   sync.Mutex
-	call caller.Call
 	done bool
 }
 
@@ -167,9 +178,9 @@ func (s *clientStream) end(err error, said metadata.MD, left bool) error {
 		return err
 	}
 	if left {
-		s.call.End(caller.Answer{Left: true})
+		s.attempt.End(caller.Answer{Left: true})
 		return nil
 	}
 	s.stop()
-	return end(s.ctx, s.call, err, said)
+	return s.attempt.end(err, said)
 }

@@ -97,9 +97,11 @@ func answerOf(err error, trailer metadata.MD) (caller.Answer, error) {
 	var a caller.Answer
 	a.Signal, a.Said = signalOf(trailer)
 	code := status.Code(err)
-	wait, asked, again := pushbackOf(err, trailer)
+	var wait time.Duration
+	var asked, again bool
 	switch code {
 	case codes.Unavailable, codes.ResourceExhausted: // who refuses says when to come back; who is sick does not know
+		wait, asked, again = pushbackOf(err, trailer, a.Signal)
 		a.Refused = asked || a.Said && code == codes.Unavailable
 		a.Failed = code == codes.Unavailable && !a.Refused
 	case codes.DeadlineExceeded:
@@ -123,13 +125,14 @@ func answerOf(err error, trailer metadata.MD) (caller.Answer, error) {
 	return a, refused
 }
 
-// pushbackOf reads when to try again: asked says that the server spoke of it.
-func pushbackOf(err error, trailer metadata.MD) (wait time.Duration, asked, again bool) {
+// pushbackOf reads when to try again from a refusal, of which s is the pressure:
+// asked says that the server spoke of it.
+func pushbackOf(err error, trailer metadata.MD, s pressure.Signal) (wait time.Duration, asked, again bool) {
 	if v := trailer[KeyPushback]; len(v) > 0 {
 		wait, again = pressure.ParsePushback(v[0])
 		return wait, true, again
 	}
-	if s, ok := signalOf(trailer); ok && s.Retry > 0 {
+	if s.Retry > 0 {
 		return s.Retry, true, true
 	}
 	for _, d := range status.Convert(err).Details() {
@@ -141,11 +144,11 @@ func pushbackOf(err error, trailer metadata.MD) (wait time.Duration, asked, agai
 }
 
 // workOf reads what a request is from its metadata: see penstockhttp.Classify,
-// which says the same of HTTP.
-func workOf(ctx context.Context, trusted bool) penstock.Work {
-	var w penstock.Work
+// which says the same of HTTP. relayed tells that a penstock has sent it.
+func workOf(ctx context.Context, trusted bool) (w penstock.Work, relayed bool) {
 	get := func(key string) []string { return metadata.ValueFromIncomingContext(ctx, key) } // the whole would be copied
 	if v := get(KeyWork); len(v) > 0 {
+		relayed = true
 		w, _ = pressure.ParseWork(strings.Join(v, ", "))
 	}
 	if v := get(KeyAttempts); len(v) == 1 {
@@ -154,10 +157,10 @@ func workOf(ctx context.Context, trusted bool) penstock.Work {
 		}
 	}
 	if !trusted {
-		return penstock.Work{Criticality: penstock.SheddablePlus, Attempt: w.Attempt}
+		return penstock.Work{Criticality: penstock.SheddablePlus, Attempt: w.Attempt}, relayed
 	}
 	if w.Criticality != penstock.Unspecified && w.Cohort.Specified() {
-		return w
+		return w, relayed
 	}
 	if v := get(KeyBaggage); len(v) > 0 {
 		baggage, _ := pressure.ParseBaggage(strings.Join(v, ","))
@@ -168,7 +171,7 @@ func workOf(ctx context.Context, trusted bool) penstock.Work {
 			w.Cohort = baggage.Cohort
 		}
 	}
-	return w
+	return w, relayed
 }
 
 // outcomeOf says how work ended whose handler returned err.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,6 +18,7 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/internal/fields"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/penstockhttp"
 	"github.com/penstock-go/penstock/pressure"
@@ -76,6 +79,7 @@ func Server(ctl *admission.Controller, opts ...ServerOption) []grpc.ServerOption
 	for _, o := range opts {
 		o.apply(s)
 	}
+	s.teller = fields.NewTeller(appendLoad)
 	s.level = func() float64 { return ctl.PressureRoute(s.route).Level }
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.unary), grpc.ChainStreamInterceptor(s.stream)}
 }
@@ -91,10 +95,8 @@ type server struct {
 	deadline time.Duration
 	door     *caller.Client
 	level    func() float64
-
-	mu        sync.Mutex
-	meter     pressure.Meter
-	announcer pressure.Announcer
+	teller   *fields.Teller
+	told     atomic.Pointer[told] // the latest
 }
 
 // A visitor is one request from its arrival to its end.
@@ -103,77 +105,97 @@ type visitor struct {
 	permit admission.Permit
 	pass   caller.Call // through the door
 	visit  caller.Visit
-	tell   bool
 
-	serving penstock.Serving // the handler's context
+	serving penstock.Serving   // the handler's context,
+	cancel  context.CancelFunc // and its end, where the server sets a deadline; else nil
+
+	relayed, tell bool
 
 	mu   sync.Mutex // streams send from any goroutine
 	done bool
 }
 
-// enter asks to enter; the error is a status, with its trailer set.
-func (s *server) enter(ctx context.Context, method string, setTrailer func(metadata.MD)) (*visitor, context.Context, context.CancelFunc, error) {
-	trusted := false
-	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
-		trusted = s.trust.Includes(p.Addr.String())
+func (s *server) trusts(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return false
 	}
-	work := workOf(ctx, trusted)
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
+		return s.trust.IncludesAddr(tcp.AddrPort().Addr())
+	}
+	return s.trust.Includes(p.Addr.String())
+}
+
+// arrive says what a request is. Each request has a goroutine of its own, whose
+// stack begins small and costs microseconds to grow: so what is asked one after the
+// other (arrive, ask, leave) is not nested.
+func (s *server) arrive(ctx context.Context) *visitor {
+	trusted := s.trusts(ctx)
+	work, relayed := workOf(ctx, trusted)
 	if !work.Cohort.Specified() {
 		work.Cohort = penstock.CohortAt(rand.Uint64()) //nolint:forbidigo // a host is where randomness enters
 	}
-	cancel := context.CancelFunc(func() {})
+	v := &visitor{server: s, relayed: relayed, tell: s.expose == penstockhttp.ExposeAll || s.expose == penstockhttp.ExposeTrusted && trusted}
 	if s.deadline > 0 {
-		ctx, cancel = context.WithTimeout(ctx, s.deadline)
+		ctx, v.cancel = context.WithTimeout(ctx, s.deadline)
 	}
 	if at, ok := ctx.Deadline(); ok {
 		work.Deadline, work.HasDeadline = mono.Of(at), true
 	}
-	v := &visitor{server: s, tell: s.expose == penstockhttp.ExposeAll || s.expose == penstockhttp.ExposeTrusted && trusted}
 	v.visit.Init(work, s.level)
-	permit, err := v.ask(ctx, method, work, len(metadata.ValueFromIncomingContext(ctx, KeyWork)) > 0)
-	if err != nil {
-		cancel()
-		rejected, ok := errors.AsType[*penstock.RejectedError](err)
-		if !ok {
-			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, nil, nil, status.FromContextError(ctx.Err()).Err()
-			}
-			own := s.ctl.PressureRoute(s.route)
-			rejected = &penstock.RejectedError{Reason: penstock.ReasonDeadline, RetryAfter: own.Retry, Pressure: own.Level}
-		}
-		trailer := v.trailer()
-		trailer.Set(KeyPushback, pushback(rejected.RetryAfter))
-		setTrailer(trailer)
-		return nil, nil, nil, refuse(rejected)
-	}
-	v.permit = permit
 	v.serving = penstock.Serving{Context: ctx, Visit: &v.visit}
-	return v, &v.serving, cancel, nil
+	return v
 }
 
-// ask asks at the door, and then the controller.
-func (v *visitor) ask(ctx context.Context, method string, work penstock.Work, relayed bool) (admission.Permit, error) {
-	asked := work
-	asked.HasDeadline = false // the controller looks after it, and counts
-	pass, err := v.server.door.Begin("", method, asked, relayed)
-	if err != nil {
-		return admission.Permit{}, err
+// ask asks at the door, and then the controller. What is refused is done.
+func (v *visitor) ask(method string) (err error) {
+	defer func() { v.done = err != nil }()
+	s, work := v.server, v.visit.Work()
+	deadline := work.HasDeadline
+	work.HasDeadline = false // the controller looks after it, and counts
+	if v.pass, err = s.door.Begin("", method, work, v.relayed); err != nil {
+		return err
 	}
-	permit, err := v.server.ctl.AcquireRoute(ctx, v.server.route, work)
-	if err != nil {
-		pass.End(caller.Answer{Left: true})
+	work.HasDeadline = deadline
+	if v.permit, err = s.ctl.AcquireRoute(v.serving.Context, s.route, work); err != nil {
+		v.pass.End(caller.Answer{Left: true})
 	}
-	v.pass = pass
-	return permit, err
+	return err
+}
+
+// refused makes of an error of ask what the client is to see: a trailer and a
+// status.
+func (v *visitor) refused(err error) (metadata.MD, error) {
+	rejected, ok := errors.AsType[*penstock.RejectedError](err)
+	if !ok {
+		if err := v.serving.Err(); !errors.Is(err, context.DeadlineExceeded) {
+			return nil, status.FromContextError(err).Err()
+		}
+		own := v.server.ctl.PressureRoute(v.server.route)
+		rejected = &penstock.RejectedError{Reason: penstock.ReasonDeadline, RetryAfter: own.Retry, Pressure: own.Level}
+	}
+	trailer := v.trailer(mono.Now()).Copy()
+	trailer.Set(KeyPushback, pushback(rejected.RetryAfter))
+	return trailer, refuse(rejected)
 }
 
 // leave ends a request: it returns the handler's error as clients are to see it.
-func (v *visitor) leave(err error, setTrailer func(metadata.MD)) error {
+func (v *visitor) leave(err error) (metadata.MD, error) {
+	now := mono.Now()
 	path, below := v.visit.Path()
-	v.finish(outcomeOf(err, below))
-	trailer := v.trailer()
+	v.finish(now, outcomeOf(err, below))
+	if err == nil {
+		return v.trailer(now), nil
+	}
+	return v.failed(now, err, path.Retry)
+}
+
+// failed is leave for a handler's error; callees have asked for that wait.
+func (v *visitor) failed(now mono.Time, err error, wait time.Duration) (metadata.MD, error) {
+	trailer := v.trailer(now)
 	if rejected := asRefusal(err); rejected != nil {
-		trailer.Set(KeyPushback, pushback(max(rejected.RetryAfter, path.Retry)))
+		trailer = trailer.Copy()
+		trailer.Set(KeyPushback, pushback(max(rejected.RetryAfter, wait)))
 		if caller.IsDoNotRetry(err) {
 			trailer.Set(KeyPushback, pushback(-1))
 		}
@@ -181,93 +203,117 @@ func (v *visitor) leave(err error, setTrailer func(metadata.MD)) error {
 			err = refuse(rejected)
 		}
 	}
-	setTrailer(trailer)
-	return err
+	return trailer, err
 }
 
 // finish gives back the permit; only the first call counts.
-func (v *visitor) finish(o penstock.Outcome) {
+func (v *visitor) finish(now mono.Time, o penstock.Outcome) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.done {
 		return
 	}
 	v.done = true
-	v.permit.Done(o)
+	v.permit.DoneAt(now, o)
 	path, below := v.visit.Path()
-	v.pass.End(caller.Answer{Said: true, Signal: path, Refused: below})
+	v.pass.EndAt(now, caller.Answer{Said: true, Signal: path, Refused: below})
 	if v.server.expose != penstockhttp.ExposeNone {
-		now := mono.Now()
-		v.server.mu.Lock()
-		v.server.meter.Count(now, o != penstock.OK)
-		v.server.mu.Unlock()
+		v.server.teller.Count(now, o != penstock.OK)
 	}
+}
+
+// end is called last, also where the request was refused or its handler panics.
+func (v *visitor) end() {
+	if !v.finished() {
+		v.finish(mono.Now(), penstock.Ignored)
+	}
+	if v.cancel != nil {
+		v.cancel()
+	}
+}
+
+func (v *visitor) finished() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.done
 }
 
 // leastLevel is the level that an idle server reports to balancers: 0 means to
 // grpc-go's weighted_round_robin that nothing was reported.
 const leastLevel = 0.001
 
+// appendLoad writes a load that counts: see leastLevel.
+func appendLoad(dst []byte, l pressure.Load) []byte {
+	l.Level = max(l.Level, leastLevel)
+	return pressure.AppendLoadBinary(dst, l)
+}
+
+// A told is a trailer that says the pressure alone: most of an instant do.
+type told struct {
+	said *string
+	md   metadata.MD
+}
+
 // trailer is what to tell the client now: the pressure, and the load where it is
-// due.
-func (v *visitor) trailer() metadata.MD {
-	md := metadata.MD{}
+// due. Calls share it, as grpc-go copies it: it must not be changed.
+func (v *visitor) trailer(now mono.Time) metadata.MD {
 	if !v.tell {
-		return md
+		return nil
 	}
-	s := v.server
-	own := pressure.Load{Signal: s.ctl.PressureRoute(s.route)}
 	path, _ := v.visit.Path()
-	merged := pressure.Merge(own.Signal, path)
-	now := mono.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	md[KeyPressure] = []string{s.announcer.Pressure(merged)}
-	if s.announcer.LoadDue(now) {
-		own.RPS, own.EPS = s.meter.Rates(now)
-		own.Level = max(own.Level, leastLevel)
-		var buf [128]byte
-		md[KeyLoad] = []string{string(pressure.AppendLoadBinary(buf[:0], own))}
+	s := v.server
+	said, load := s.teller.Tell(now, s.ctl.PressureRoute(s.route), path)
+	if load != nil {
+		return metadata.MD{KeyPressure: said, KeyLoad: load}
 	}
-	return md
+	last := s.told.Load()
+	if last == nil || last.said != &said[0] {
+		last = &told{&said[0], metadata.MD{KeyPressure: said}}
+		s.told.Store(last)
+	}
+	return last.md
 }
 
 func (s *server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (res any, err error) {
 	if s.exempt != nil && s.exempt(info.FullMethod) {
 		return next(ctx, req)
 	}
-	setTrailer := func(md metadata.MD) { _ = grpc.SetTrailer(ctx, md) } // fails only where there is no stream
-	v, inner, cancel, err := s.enter(ctx, info.FullMethod, setTrailer)
-	if err != nil {
+	v := s.arrive(ctx)
+	defer v.end()
+	if err := v.ask(info.FullMethod); err != nil {
+		trailer, err := v.refused(err)
+		_ = grpc.SetTrailer(ctx, trailer) // fails only where there is no stream
 		return nil, err
 	}
-	defer cancel()
-	defer v.finish(penstock.Ignored) // a panic goes on
-	res, err = next(inner, req)
-	return res, v.leave(err, setTrailer)
+	res, err = next(&v.serving, req)
+	trailer, err := v.leave(err)
+	_ = grpc.SetTrailer(ctx, trailer)
+	return res, err
 }
 
 func (s *server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if s.exempt != nil && s.exempt(info.FullMethod) {
 		return next(srv, ss)
 	}
-	v, ctx, cancel, err := s.enter(ss.Context(), info.FullMethod, ss.SetTrailer)
-	if err != nil {
+	v := s.arrive(ss.Context())
+	defer v.end()
+	if err := v.ask(info.FullMethod); err != nil {
+		trailer, err := v.refused(err)
+		ss.SetTrailer(trailer)
 		return err
 	}
-	defer cancel()
-	defer v.finish(penstock.Ignored)
-	return v.leave(next(srv, &serverStream{ss, ctx, v}), ss.SetTrailer)
+	trailer, err := v.leave(next(srv, &serverStream{ss, v}))
+	ss.SetTrailer(trailer)
+	return err
 }
 
 // A serverStream gives its permit back when the answer begins.
 type serverStream struct {
 	grpc.ServerStream
-	ctx     context.Context
 	visitor *visitor
 }
 
-func (s *serverStream) Context() context.Context { return s.ctx }
+func (s *serverStream) Context() context.Context { return &s.visitor.serving }
 
 func (s *serverStream) SendHeader(md metadata.MD) error {
 	s.begin()
@@ -281,13 +327,12 @@ func (s *serverStream) SendMsg(m any) error {
 
 // begin tells the pressure with the header, as the trailer may be long in coming.
 func (s *serverStream) begin() {
-	s.visitor.mu.Lock()
-	first := !s.visitor.done
-	s.visitor.mu.Unlock()
-	if first {
-		if md := s.visitor.trailer(); len(md) > 0 {
-			_ = s.SetHeader(md) // fails where the header is sent already
-		}
-		s.visitor.finish(penstock.OK)
+	if s.visitor.finished() {
+		return
 	}
+	now := mono.Now()
+	if md := s.visitor.trailer(now); len(md) > 0 {
+		_ = s.SetHeader(md) // fails where the header is sent already
+	}
+	s.visitor.finish(now, penstock.OK)
 }

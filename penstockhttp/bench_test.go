@@ -42,7 +42,7 @@ func costs(t testing.TB) map[string]struct {
 		"admitted":              {penstockhttp.Handler(admits, nothing), nil, 1}, // the wrapper, which holds the request, its context and the fields
 		"admitted/expose=none":  {penstockhttp.Handler(admits, nothing, penstockhttp.WithExpose(penstockhttp.ExposeNone)), nil, 1},
 		"admitted/work=stated":  {penstockhttp.Handler(admits, nothing), work, 1},
-		"admitted/deadline=own": {penstockhttp.Handler(admits, nothing), []string{"Penstock-Deadline: 60000"}, 7},
+		"admitted/deadline=own": {penstockhttp.Handler(admits, nothing), []string{"Penstock-Deadline: 60000"}, 1},
 		"refused":               {penstockhttp.Handler(drained(t), nothing), nil, 3}, // the page, the fields, the id
 		"refused/expose=none":   {penstockhttp.Handler(drained(t), nothing, penstockhttp.WithExpose(penstockhttp.ExposeNone)), nil, 2},
 		"exempt":                {penstockhttp.Handler(drained(t), nothing, penstockhttp.WithExempt(func(*http.Request) bool { return true })), nil, 0},

@@ -118,10 +118,12 @@ func (t Trust) Includes(remoteAddr string) bool {
 		return false
 	}
 	peer, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return false
-	}
-	addr := peer.Addr().Unmap().WithZone("")
+	return err == nil && t.IncludesAddr(peer.Addr())
+}
+
+// IncludesAddr reports whether an address is trusted. Its zone does not matter.
+func (t Trust) IncludesAddr(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
 	for _, p := range t {
 		if p.Contains(addr) {
 			return true

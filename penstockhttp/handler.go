@@ -17,11 +17,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
-	"sync"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/internal/fields"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
@@ -56,6 +56,7 @@ func Handler(ctl *admission.Controller, next http.Handler, opts ...Option) http.
 		panic("penstockhttp: Handler needs a controller and a handler")
 	}
 	h := &handler{ctl: ctl, next: next, options: newOptions(opts), cohortKey: rand.Uint64()} //nolint:forbidigo // a secret of the process
+	h.teller = fields.NewTeller(pressure.AppendLoad)
 	h.level = func() float64 { return ctl.PressureRoute(h.route).Level }
 	return h
 }
@@ -66,10 +67,7 @@ type handler struct {
 	options
 	level     func() float64
 	cohortKey uint64
-
-	mu        sync.Mutex
-	meter     pressure.Meter
-	announcer pressure.Announcer
+	teller    *fields.Teller
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -82,12 +80,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	work := h.workOf(r, trusted, now)
 	asked := work
 	asked.HasDeadline = false // the controller looks after it, and counts
-	pass, err := h.door.Begin(h.name, routeOf(r), asked, len(r.Header[FieldWork]) > 0)
+	pass, err := h.door.BeginAt(now, h.name, routeOf(r), asked, len(r.Header[FieldWork]) > 0)
 	if err != nil {
 		h.refuse(w, r, err, trusted)
 		return
 	}
-	permit, err := h.ctl.AcquireRoute(r.Context(), h.route, work)
+	permit, err := h.ctl.AcquireRouteAt(r.Context(), now, h.route, work)
 	if err != nil {
 		pass.End(caller.Answer{Left: true})
 		h.refuse(w, r, err, trusted)
@@ -150,17 +148,10 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trus
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, pass caller.Call, tell bool) {
 	out, x := wrap(w)
 	x.handler, x.permit, x.pass, x.tell = h, permit, pass, tell
-	x.visit.Init(work, h.level)
-	x.serving = penstock.Serving{Context: r.Context(), Visit: &x.visit}
-	ctx := context.Context(&x.serving)
-	if work.HasDeadline {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, work.Deadline.Sub(mono.Now()))
-		defer cancel()
-	}
-	x.request = *r.WithContext(ctx)
+	x.context.begin(r.Context(), work, h.level)
+	x.request = *r.WithContext(x.context.of())
 	defer handBack(r, &x.request)
-	defer func() { x.end(ctx) }() // not recovered: a panic goes on with its stack
+	defer x.end() // not recovered: a panic goes on with its stack
 	h.next.ServeHTTP(out, &x.request)
 	x.returned = true
 }
@@ -174,25 +165,11 @@ func handBack(r, inner *http.Request) {
 
 // load is what to tell callers now.
 func (h *handler) load() pressure.Load {
-	l := pressure.Load{Signal: h.ctl.PressureRoute(h.route)}
-	if h.expose != ExposeNone {
-		now := mono.Now()
-		h.mu.Lock()
-		l.RPS, l.EPS = h.meter.Rates(now)
-		h.mu.Unlock()
-	}
-	return l
-}
-
-// count records finished work for load.
-func (h *handler) count(failed bool) {
+	own := h.ctl.PressureRoute(h.route)
 	if h.expose == ExposeNone {
-		return
+		return pressure.Load{Signal: own}
 	}
-	now := mono.Now()
-	h.mu.Lock()
-	h.meter.Count(now, failed)
-	h.mu.Unlock()
+	return h.teller.Load(mono.Now(), own)
 }
 
 // outcomeOf says how work ended whose handler answered with status.

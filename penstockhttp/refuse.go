@@ -74,7 +74,7 @@ func Prepare(err *penstock.RejectedError, how Refusal) *Answer {
 	}
 	a.values = [5]string{"application/problem+json", strconv.Itoa(wholeUnits(wait, time.Second)), "close"}
 	if how.Tell {
-		fields := written(how.Load, how.Load.Signal)
+		fields := written(how.Load)
 		copy(a.values[3:], fields[:])
 	}
 	document := appendProblem(a.page[:0], a.status, wait, err, how)
@@ -108,7 +108,7 @@ func (a *Answer) Send(w http.ResponseWriter, r *http.Request) {
 		h["Connection"] = v[2:3:3]
 	}
 	if a.tell {
-		setAnnouncement(h, v[3:5:5])
+		setAnnouncement(h, v[3:4:4], v[4:5:5])
 	}
 	w.WriteHeader(a.status)
 	if r.Method == http.MethodHead {

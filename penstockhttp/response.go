@@ -2,7 +2,6 @@ package penstockhttp
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission"
 	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/mono"
 )
 
 // A response watches what the handler does with its ResponseWriter: it adds the
@@ -20,11 +20,9 @@ type response struct {
 	http.ResponseWriter
 	handler *handler
 	permit  admission.Permit
-	pass    caller.Call // through the door
-	visit   caller.Visit
-	request http.Request     // as the handler is to see it,
-	serving penstock.Serving // and its context
-	values  [2]string        // of the fields that tell the pressure
+	pass    caller.Call  // through the door
+	request http.Request // as the handler is to see it,
+	context visitContext // and what is its context
 
 	status   int  // of the final response; 0 until its headers are written
 	tell     bool // the pressure
@@ -98,58 +96,65 @@ func (x *response) FlushError() error {
 // begin is called before the final headers are written; only the first call
 // counts.
 func (x *response) begin(status int) {
-	if x.status != 0 {
-		return
+	if x.status == 0 {
+		x.beginAt(mono.Now(), status)
 	}
+}
+
+func (x *response) beginAt(now mono.Time, status int) {
 	x.status = status
+	header := x.Header()
 	if x.tell {
-		path, _ := x.visit.Path()
-		x.values = x.handler.announcement(path)
-		setAnnouncement(x.Header(), x.values[:])
+		path, _ := x.context.visit.Path()
+		said, load := x.handler.teller.Tell(now, x.handler.ctl.PressureRoute(x.handler.route), path)
+		setAnnouncement(header, said, load)
 	} else {
-		strip(x.Header())
+		strip(header)
 	}
-	if strings.HasPrefix(x.Header().Get("Content-Type"), "text/event-stream") {
+	if kind := header["Content-Type"]; len(kind) > 0 && strings.HasPrefix(kind[0], "text/event-stream") {
 		// A stream lasts as long as its client likes. What it took to start it
 		// says how the server is; the rest does not, and would hold a slot.
-		x.finish(x.outcome(status))
+		x.finish(now, x.outcome(status))
 	}
 }
 
 // outcome says how work ended that was answered with status.
 func (x *response) outcome(status int) penstock.Outcome {
 	o := outcomeOf(status)
-	if _, below := x.visit.Path(); below && o == penstock.Dropped {
+	if _, below := x.context.visit.Path(); below && o == penstock.Dropped {
 		return penstock.Ignored
 	}
 	return o
 }
 
-// end is called when the handler has returned or panicked; ctx is the handler's.
-func (x *response) end(ctx context.Context) {
-	if x.returned && !x.hijacked {
-		x.begin(http.StatusOK) // if it wrote nothing, net/http is about to
+// end is called when the handler has returned or panicked.
+func (x *response) end() {
+	now := mono.Now()
+	if x.returned && !x.hijacked && x.status == 0 {
+		x.beginAt(now, http.StatusOK) // it wrote nothing, and net/http is about to
 	}
-	switch {
-	case ctx.Err() != nil:
-		x.finish(penstock.Dropped)
+	switch left := x.context.endAt(now); {
+	case left:
+		x.finish(now, penstock.Dropped)
 	case !x.returned:
-		x.finish(penstock.Ignored)
+		x.finish(now, penstock.Ignored)
 	default:
-		x.finish(x.outcome(x.status))
+		x.finish(now, x.outcome(x.status))
 	}
 }
 
 // finish gives back the permit; only the first call counts.
-func (x *response) finish(o penstock.Outcome) {
+func (x *response) finish(now mono.Time, o penstock.Outcome) {
 	if x.done {
 		return
 	}
 	x.done = true
-	x.permit.Done(o)
-	path, below := x.visit.Path()
-	x.pass.End(caller.Answer{Said: true, Signal: path, Refused: below})
-	x.handler.count(o != penstock.OK)
+	x.permit.DoneAt(now, o)
+	path, below := x.context.visit.Path()
+	x.pass.EndAt(now, caller.Answer{Said: true, Signal: path, Refused: below})
+	if x.handler.expose != ExposeNone {
+		x.handler.teller.Count(now, o != penstock.OK)
+	}
 }
 
 // flushResponse is a response that can flush.
@@ -167,7 +172,7 @@ func (x *http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buf, err := http.NewResponseController(x.ResponseWriter).Hijack()
 	if err == nil {
 		x.hijacked = true
-		x.finish(penstock.OK)
+		x.finish(mono.Now(), penstock.OK)
 	}
 	return conn, buf, err
 }

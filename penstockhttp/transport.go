@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/caller"
+	"github.com/penstock-go/penstock/internal/fields"
 	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/pressure"
 )
@@ -103,32 +102,32 @@ func (t *Transport) retry(r *http.Request) (*http.Response, error) {
 
 // call makes one attempt, which is what ctx says of it.
 func (t *Transport) call(r *http.Request, ctx context.Context) (*http.Response, error) { //nolint:revive // r comes first: ctx is only what is known of the attempt
-	work := caller.Outgoing(ctx)
-	visit := caller.VisitOf(ctx)
+	now := mono.Now()
+	out := caller.OutgoingOf(ctx)
 	route := routeOf(r)
 	if t.Route != nil {
 		route = t.Route(r)
 	}
-	k, err := t.client.Begin(r.URL.Host, route, work, caller.Relayed(ctx))
+	k, err := t.client.BeginAt(now, r.URL.Host, route, out.Work, out.Relayed)
 	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close() // as RoundTrip must, whatever comes of it
 		}
-		if visit != nil {
-			visit.Heard(t.client.Pressure(r.URL.Host, route))
-			visit.RefusedBelow()
+		if out.Visit != nil {
+			out.Visit.Heard(t.client.Pressure(r.URL.Host, route))
+			out.Visit.RefusedBelow()
 		}
 		return nil, err
 	}
-	res, err := t.base.RoundTrip(outgoing(r, work))
+	res, err := t.base.RoundTrip(outgoing(r, out.Work, now))
 	a := answerOf(r.Context(), res, err)
 	believed := k.End(a)
-	if visit != nil {
+	if out.Visit != nil {
 		if a.Said {
-			visit.Heard(believed)
+			out.Visit.Heard(believed)
 		}
 		if a.Refused {
-			visit.RefusedBelow()
+			out.Visit.RefusedBelow()
 		}
 	}
 	return res, err
@@ -167,48 +166,28 @@ func routeOf(r *http.Request) string {
 }
 
 // outgoing is r with the fields that say what it is. r itself is its caller's.
-func outgoing(r *http.Request, work penstock.Work) *http.Request {
+func outgoing(r *http.Request, work penstock.Work, now mono.Time) *http.Request {
 	both := new(struct {
 		http.Request
-		values [2]string
+		deadline [1]string
 	})
 	both.Request = *r
 	out := &both.Request
 	out.Header = make(http.Header, len(r.Header)+2)
-	maps.Copy(out.Header, r.Header) // the values are shared, and nobody changes them
-	delete(out.Header, FieldWork)
-	delete(out.Header, FieldDeadline)
-	values := both.values[:]
-	if values[0] = workField(work); values[0] != "" {
-		out.Header[FieldWork] = values[0:1:1]
+	for name, values := range r.Header {
+		if name != FieldWork && name != FieldDeadline {
+			out.Header[name] = values // shared, and nobody changes them
+		}
+	}
+	if value := fields.Work(work); value != nil {
+		out.Header[FieldWork] = value
 	}
 	if work.HasDeadline {
 		var buf [8]byte
-		values[1] = string(pressure.AppendDeadline(buf[:0], work.Deadline.Sub(mono.Now())))
-		out.Header[FieldDeadline] = values[1:2:2]
+		both.deadline[0] = string(pressure.AppendDeadline(buf[:0], work.Deadline.Sub(now)))
+		out.Header[FieldDeadline] = both.deadline[:]
 	}
 	return out
-}
-
-// workFields are the fields of first attempts, which are few: each is written
-// once.
-var workFields [penstock.Criticalities][penstock.Cohorts + 1][2]atomic.Pointer[string]
-
-// workField is the value of the field Penstock-Work, "" for none.
-func workField(w penstock.Work) string {
-	write := func() string {
-		var buf [48]byte
-		return string(pressure.AppendWork(buf[:0], w))
-	}
-	if w.Criticality >= penstock.Criticalities || w.Cohort > penstock.Cohorts || w.Attempt < 0 || w.Attempt > 1 {
-		return write()
-	}
-	at := &workFields[w.Criticality][w.Cohort][w.Attempt]
-	if field := at.Load(); field != nil {
-		return *field
-	}
-	at.Store(new(write()))
-	return *at.Load()
 }
 
 // answerOf says what came of a call.

@@ -44,6 +44,8 @@ func (b *Book[T]) Of(callee, route string, create func() *T) *T {
 	at := place{callee[:min(len(callee), MaxKeyBytes)], route[:min(len(route), MaxKeyBytes)]}
 	e, ok := b.entries[at]
 	switch {
+	case ok && e == b.recent.next:
+		return e.value
 	case ok:
 		e.prev.next, e.next.prev = e.next, e.prev
 	case len(b.entries) < b.most:

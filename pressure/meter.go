@@ -21,15 +21,22 @@ type Meter struct {
 
 // Count adds one unit of work that has finished.
 func (m *Meter) Count(now mono.Time, failed bool) {
+	if failed {
+		m.Add(now, 1, 1)
+	} else {
+		m.Add(now, 1, 0)
+	}
+}
+
+// Add adds work that has finished, and how much of it failed: positive numbers, and
+// 0.
+func (m *Meter) Add(now mono.Time, finished, failed float64) {
 	if m.finished == 0 {
 		m.at = now // the first
 	}
 	keep := m.decay(now)
-	m.finished = m.finished*keep + 1
-	m.failed *= keep
-	if failed {
-		m.failed++
-	}
+	m.finished = m.finished*keep + finished
+	m.failed = m.failed*keep + failed
 	m.at = max(m.at, now)
 }
 

@@ -16,6 +16,11 @@ const (
 	MaxPerSecond   = 1e9  // of [Load.RPS] and [Load.EPS]
 )
 
+// LoadEvery is how often a server's answers carry its load: once in a controller's
+// tick. A balancer weighs once in a second or so, and each field costs both sides
+// two allocations and more.
+const LoadEvery = 10 * time.Millisecond
+
 // The names of a report's metrics.
 const (
 	metricLevel = "application_utilization"

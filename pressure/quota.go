@@ -74,7 +74,7 @@ func ParseQuota(field string) (q Quota, ok bool) {
 		return Quota{}, false
 	}
 	s := scanner{field}
-	s.skip(" ")
+	s.spaces()
 	for members := 1; ; members++ {
 		one, known, well := s.readQuota()
 		if !well || members > MaxFieldMembers {
@@ -83,14 +83,14 @@ func ParseQuota(field string) (q Quota, ok bool) {
 		if known && (!ok || one.Remaining < q.Remaining) {
 			q, ok = one, true
 		}
-		s.skip(" \t")
+		s.blanks()
 		if s.rest == "" {
 			return q, ok
 		}
 		if !s.take(',') {
 			return Quota{}, false
 		}
-		s.skip(" \t")
+		s.blanks()
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *scanner) readQuota() (q Quota, known, well bool) {
 	}
 	q.Policy = unquote(name[1 : len(name)-len(s.rest)-1])
 	for s.take(';') {
-		s.skip(" ")
+		s.spaces()
 		key, ok := s.readKey()
 		if !ok {
 			return q, false, false

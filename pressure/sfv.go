@@ -1,7 +1,5 @@
 package pressure
 
-import "strings"
-
 // The bounds on a structured field. A longer or fuller one is malformed: it is
 // ignored wholly.
 const (
@@ -42,12 +40,10 @@ type dictionary struct {
 	malformed bool // set before next returns false for good
 }
 
-func readDictionary(field string) dictionary {
-	if len(field) > MaxFieldBytes {
-		return dictionary{malformed: true}
-	}
-	d := dictionary{scanner: scanner{field}}
-	d.skip(" ")
+func readDictionary(field string) (d dictionary) {
+	d.malformed = len(field) > MaxFieldBytes
+	d.rest = field
+	d.spaces()
 	return d
 }
 
@@ -83,14 +79,13 @@ func (d *dictionary) member() (ok bool) {
 
 // separator consumes what stands between two members, or the rest.
 func (d *dictionary) separator() bool {
-	d.skip(" \t")
-	if d.rest == "" {
+	if d.blanks(); d.rest == "" {
 		return true
 	}
 	if !d.take(',') {
 		return false
 	}
-	d.skip(" \t")
+	d.blanks()
 	return d.rest != "" // no comma at the end
 }
 
@@ -100,9 +95,9 @@ func readSingleItem(field string) (item, bool) {
 		return item{}, false
 	}
 	s := scanner{field}
-	s.skip(" ")
+	s.spaces()
 	v, ok := s.readItem()
-	s.skip(" ")
+	s.spaces()
 	return v, ok && s.rest == ""
 }
 
@@ -118,14 +113,26 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) take(c byte) bool {
-	if s.peek() != c || s.rest == "" {
+	if s.rest == "" || s.rest[0] != c {
 		return false
 	}
 	s.rest = s.rest[1:]
 	return true
 }
 
-func (s *scanner) skip(cutset string) { s.rest = strings.TrimLeft(s.rest, cutset) }
+// spaces skips spaces.
+func (s *scanner) spaces() {
+	for s.rest != "" && s.rest[0] == ' ' {
+		s.rest = s.rest[1:]
+	}
+}
+
+// blanks skips spaces and tabs.
+func (s *scanner) blanks() {
+	for s.rest != "" && (s.rest[0] == ' ' || s.rest[0] == '\t') {
+		s.rest = s.rest[1:]
+	}
+}
 
 // span consumes the longest prefix of bytes of the class.
 func (s *scanner) span(class byteClass) string {
@@ -222,7 +229,7 @@ func (s *scanner) readBoolean() (item, bool) {
 // 4.2.3.2).
 func (s *scanner) skipParameters() bool {
 	for s.take(';') {
-		s.skip(" ")
+		s.spaces()
 		if _, ok := s.readKey(); !ok {
 			return false
 		}
@@ -240,7 +247,7 @@ func (s *scanner) skipParameters() bool {
 func (s *scanner) skipInnerList() bool {
 	s.rest = s.rest[1:]
 	for {
-		s.skip(" ")
+		s.spaces()
 		if s.take(')') {
 			return s.skipParameters()
 		}

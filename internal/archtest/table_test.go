@@ -23,7 +23,7 @@ var table = []layer{
 	{"mono", "mono", true},
 	{"words", ".", true},
 	{"kernels", "rate pressure sim/arrival sim/rival admission/... caller/...", true},
-	{"cores", "admission caller demand flow", true},
+	{"cores", "admission caller demand flow internal/fields", true},
 	{"hosts", "sim admission/limit/limittest load penstockhttp penstockgrpc flow/... demand/...", false},
 	{"systems", "gateway lab lab/arena", false},
 	{"programs", "cmd/... internal/cli/... internal/demo internal/dashboard/... examples/...", false},
