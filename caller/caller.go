@@ -91,6 +91,7 @@ type Call struct {
 	peer     *Peer
 	bulkhead *Bulkhead
 	ticket   Ticket
+	governed bool // its callee limits itself
 }
 
 // Begin asks whether a call may be sent; the error is a *[penstock.RejectedError].
@@ -129,6 +130,7 @@ func (c *Client) BeginAt(now mono.Time, callee, route string, w penstock.Work, r
 	u := rand.Float64() //nolint:forbidigo // the shell is where randomness enters
 	c.mu.Lock()
 	p := c.peers.Of(callee, route, c.create)
+	governed := p.Governed(now)
 	t, refused := p.Ask(now, w, relayed, u)
 	switch {
 	case refused != nil:
@@ -146,7 +148,7 @@ func (c *Client) BeginAt(now mono.Time, callee, route string, w penstock.Work, r
 		}
 		return Call{}, refused
 	}
-	return Call{c, p, b, t}, nil
+	return Call{c, p, b, t, governed}, nil
 }
 
 func (c *Client) create() *Peer { return NewPeer(c.cfg) }

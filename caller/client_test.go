@@ -92,6 +92,52 @@ func TestDoor(t *testing.T) {
 	})
 }
 
+// A lent counts what a visit does with its slot.
+type lent struct{ away, back int }
+
+func (l *lent) Away() { l.away++ }
+func (l *lent) Back() { l.back++ }
+
+// TestVisitLends: the slot is away from the first call that is with a callee which
+// has said how full it is until the last is back.
+func TestVisitLends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := caller.New(caller.Config{})
+		well := caller.Answer{Said: true, Signal: pressure.Signal{Level: 0.2}}
+		begin := func(v *caller.Visit) caller.Call {
+			k, err := c.Begin("a", "/", important, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Went(k)
+			return k
+		}
+		slot := &lent{}
+		v := caller.NewVisit(important, nil)
+		v.Lend(slot)
+		end := func(v *caller.Visit, k caller.Call) { v.Came(k, well, k.End(well)) }
+		end(v, begin(v))
+		if *slot != (lent{}) {
+			t.Errorf("a callee that had said nothing: %+v", *slot)
+		}
+		first, second := begin(v), begin(v)
+		end(v, first)
+		if *slot != (lent{1, 0}) {
+			t.Errorf("one of two is back: %+v", *slot)
+		}
+		end(v, second)
+		if *slot != (lent{1, 1}) {
+			t.Errorf("both are back: %+v", *slot)
+		}
+		time.Sleep(2 * time.Second)
+		end(v, begin(v))
+		if *slot != (lent{1, 1}) {
+			t.Errorf("a callee that has been silent for 2 s: %+v", *slot)
+		}
+		end(nil, begin(nil)) // optional calls have no visit
+	})
+}
+
 // TestClientOfStrangers: routes without number do not make it grow.
 func TestClientOfStrangers(t *testing.T) {
 	c := caller.New(caller.Config{Peers: 50})

@@ -19,6 +19,8 @@ type Visit struct {
 	own  func() float64
 
 	mu      sync.Mutex
+	slot    Slot
+	out     int             // calls under way to callees that limit themselves
 	path    pressure.Signal // of the callees that the request needed
 	refused bool            // one of them refused it
 	told    atomic.Bool     // either of the two
@@ -35,6 +37,53 @@ func NewVisit(work penstock.Work, own func() float64) *Visit {
 // Init makes a zero Visit what NewVisit returns: for hosts that keep it in a
 // struct of theirs.
 func (v *Visit) Init(work penstock.Work, own func() float64) { v.work, v.own = work, own }
+
+// A Slot is what a request holds while it is served; admission.Permit is one.
+type Slot interface {
+	// Away lends it to others, and Back takes it again.
+	Away()
+	Back()
+}
+
+// Lend has the visit lend its host's slot while the request is with callees that
+// say how full they are, and so limit themselves: how long it is there says nothing
+// of how much may be here. Call it before the handler.
+func (v *Visit) Lend(slot Slot) { v.slot = slot }
+
+// Went notes that a call has been let through for the visit. v may be nil: see
+// [VisitOf].
+func (v *Visit) Went(k Call) {
+	if v == nil || v.slot == nil || !k.governed {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.out++; v.out == 1 {
+		v.slot.Away()
+	}
+}
+
+// Came notes what came of it, and what its callee is believed to say
+// ([Call.End]).
+func (v *Visit) Came(k Call, a Answer, believed pressure.Signal) {
+	if v == nil {
+		return
+	}
+	if a.Said {
+		v.Heard(believed)
+	}
+	if a.Refused {
+		v.RefusedBelow()
+	}
+	if v.slot == nil || !k.governed {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.out--; v.out == 0 {
+		v.slot.Back()
+	}
+}
 
 // Work says what the request is.
 func (v *Visit) Work() penstock.Work { return v.work }

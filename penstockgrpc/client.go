@@ -66,6 +66,7 @@ func (c *client) begin(ctx context.Context, target, method string) (attempt, con
 		return attempt{}, ctx, refuse(rejected)
 	}
 	a := attempt{k, ctx, out.Visit}
+	out.Visit.Went(k)
 	if value := fields.Work(out.Work); value != nil {
 		ctx = metadata.AppendToOutgoingContext(ctx, KeyWork, value[0])
 	}
@@ -79,15 +80,7 @@ func (t attempt) end(err error, said metadata.MD) error {
 	if errors.Is(t.ctx.Err(), context.Canceled) {
 		a.Left = true
 	}
-	believed := t.End(a)
-	if t.visit != nil {
-		if a.Said {
-			t.visit.Heard(believed)
-		}
-		if a.Refused {
-			t.visit.RefusedBelow()
-		}
-	}
+	t.visit.Came(t.Call, a, t.End(a))
 	return err
 }
 

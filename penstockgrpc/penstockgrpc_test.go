@@ -283,6 +283,36 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestSlotsAreLent: while a request is with a server that says how full it is, it
+// holds no slot of the one that serves it.
+func TestSlotsAreLent(t *testing.T) {
+	ctl := admission.New(admission.Config{Seed: 1})
+	t.Cleanup(ctl.Close)
+	calls := 0
+	back := dial(t, serve(t, &service{unary: func(context.Context) error {
+		if calls++; calls == 2 { // the first made it known
+			if g := ctl.Stats().Gates[0]; g.Away != 1 || g.InFlight != 0 {
+				t.Errorf("%d in flight and %d away", g.InFlight, g.Away)
+			}
+		}
+		return nil
+	}}, penstockgrpc.Server(newController(t, 8))...), penstockgrpc.Client(penstockgrpc.ClientConfig{})...)
+	front := dial(t, serve(t, &service{unary: func(ctx context.Context) error {
+		for range 2 {
+			if _, err := back.EmptyCall(ctx, &testgrpc.Empty{}); err != nil {
+				return err
+			}
+		}
+		if g := ctl.Stats().Gates[0]; g.Away != 0 || g.InFlight != 1 {
+			t.Errorf("after the calls %d in flight and %d away", g.InFlight, g.Away)
+		}
+		return nil
+	}}, penstockgrpc.Server(ctl)...))
+	if _, err := front.EmptyCall(within(t), &testgrpc.Empty{}); err != nil || calls != 2 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+}
+
 // TestStreams: a stream holds its slot until it begins to answer, tells the
 // pressure with its header, and a refused one ends with its reason.
 func TestStreams(t *testing.T) {

@@ -160,6 +160,7 @@ func (v *visitor) ask(method string) (err error) {
 	if v.permit, err = s.ctl.AcquireRoute(v.serving.Context, s.route, work); err != nil {
 		v.pass.End(caller.Answer{Left: true})
 	}
+	v.visit.Lend(&v.permit)
 	return err
 }
 

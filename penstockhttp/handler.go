@@ -149,6 +149,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Wo
 	out, x := wrap(w)
 	x.handler, x.permit, x.pass, x.tell = h, permit, pass, tell
 	x.context.begin(r.Context(), work, h.level)
+	x.context.visit.Lend(&x.permit)
 	x.request = *r.WithContext(x.context.of())
 	defer handBack(r, &x.request)
 	defer x.end() // not recovered: a panic goes on with its stack

@@ -119,17 +119,10 @@ func (t *Transport) call(r *http.Request, ctx context.Context) (*http.Response, 
 		}
 		return nil, err
 	}
+	out.Visit.Went(k)
 	res, err := t.base.RoundTrip(outgoing(r, out.Work, now))
 	a := answerOf(r.Context(), res, err)
-	believed := k.End(a)
-	if out.Visit != nil {
-		if a.Said {
-			out.Visit.Heard(believed)
-		}
-		if a.Refused {
-			out.Visit.RefusedBelow()
-		}
-	}
+	out.Visit.Came(k, a, k.End(a))
 	return res, err
 }
 

@@ -222,6 +222,52 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// TestSlotsAreLent: while a request is with a callee that says how full it is, it
+// holds no slot of the server that serves it; with one that says nothing, it does.
+// A limit that was given is left alone.
+func TestSlotsAreLent(t *testing.T) {
+	found := admission.New(admission.Config{Seed: 1})
+	t.Cleanup(found.Close)
+	for _, row := range []struct {
+		name string
+		ctl  *admission.Controller
+		says []string
+		away int
+	}{
+		{"found, and the callee speaks", found, []string{"Penstock-Pressure: level=0.2"}, 1},
+		{"found, and the callee is silent", found, nil, 0},
+		{"given, and the callee speaks", newController(t), []string{"Penstock-Pressure: level=0.2"}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			calls := 0
+			back := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls++; calls == 2 { // the first made it known
+					g := row.ctl.Stats().Gates[0]
+					if g.Away != row.away || g.InFlight != 1-row.away {
+						t.Errorf("%d in flight and %d away; want %d away", g.InFlight, g.Away, row.away)
+					}
+				}
+				answering(http.StatusOK, row.says...).ServeHTTP(w, r)
+			})
+			transport := &penstockhttp.Transport{Base: &inProcess{handler: back}}
+			front := penstockhttp.Handler(row.ctl, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				for range 2 {
+					if _, err := get(r.Context(), t, transport, "http://next/"); err != nil {
+						t.Error(err)
+					}
+				}
+				if g := row.ctl.Stats().Gates[0]; g.Away != 0 || g.InFlight != 1 {
+					t.Errorf("after the calls %d in flight and %d away", g.InFlight, g.Away)
+				}
+			}))
+			do(front, request(t, loopback, "GET", "/"))
+			if g := row.ctl.Stats().Gates[0]; g.Away+g.InFlight != 0 {
+				t.Errorf("in the end %d in flight and %d away", g.InFlight, g.Away)
+			}
+		})
+	}
+}
+
 // TestRefusalBelowIsNoLoad: that a callee refuses says nothing of this server: its
 // own limit must not fall for it.
 func TestRefusalBelowIsNoLoad(t *testing.T) {
