@@ -192,6 +192,19 @@ func (c *Client) Pressure(callee, route string) pressure.Signal {
 	return c.peers.Of(callee, route, c.create).Pressure(now)
 }
 
+// Fullest is what all callees and routes together are believed to say, merged: the
+// level of the fullest.
+func (c *Client) Fullest() (s pressure.Signal) {
+	now := mono.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peers.Each(func(_, _ string, p *Peer) bool {
+		s = pressure.Merge(s, p.Pressure(now))
+		return true
+	})
+	return s
+}
+
 // Recovered is the word, by whatever way it came, that a callee is well again:
 // its throttles forget the refusals.
 func (c *Client) Recovered(callee string) {

@@ -40,6 +40,9 @@ func TestClient(t *testing.T) {
 		if s := c.Pressure("stock", "/items"); s.Level != 1 || s.Price != penstock.MaxPrice {
 			t.Errorf("the pressure is %+v", s)
 		}
+		if s := c.Fullest(); s.Level != 1 || s.Price != penstock.MaxPrice {
+			t.Errorf("the fullest says %+v", s)
+		}
 		s := c.Stats()
 		if s.Sent != 3 || s.Refused.Total() != 1 || s.Refused[penstock.ReasonPriority][penstock.CriticalPlus] != 1 || s.Peers != 3 {
 			t.Errorf("stats %+v", s)

@@ -36,7 +36,7 @@ func (v *view) frame(now time.Time) string {
 	seconds := max(now.Sub(v.at).Seconds(), 1e-3)
 	v.at = now
 	var b strings.Builder
-	b.WriteString("\n            pressure               limit  in flight   good/s  refused/s  at its door/s\n")
+	b.WriteString("\n            pressure               limit  in flight  away   good/s  refused/s  at its door/s\n")
 	for _, s := range v.all {
 		if s.Ctl == nil {
 			fmt.Fprintf(&b, "  %-9s not protected: it says nothing\n", s.Name)
@@ -45,8 +45,9 @@ func (v *view) frame(now time.Time) string {
 		c, st := count(s), s.Ctl.Stats()
 		was := v.last[s.Name]
 		v.last[s.Name] = c
-		bar := strings.Repeat("#", int(st.Level*20+0.5))
-		fmt.Fprintf(&b, "  %-9s %-20s %4.2f %6.1f %6d %11.0f %9.0f %11.0f\n", s.Name, bar, st.Level, st.Limit, st.InFlight,
+		level := max(st.Level, s.Door.Fullest().Level) // its own, or that of a callee
+		bar := strings.Repeat("#", int(level*20+0.5))
+		fmt.Fprintf(&b, "  %-9s %-20s %4.2f %6.1f %6d %8d %8.0f %9.0f %11.0f\n", s.Name, bar, level, st.Limit, st.InFlight, st.Gates[0].Away,
 			float64(c.good-was.good)/seconds, float64(c.refused-was.refused)/seconds, float64(c.door-was.door)/seconds)
 	}
 	return b.String()
