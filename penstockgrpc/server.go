@@ -69,7 +69,9 @@ func WithDeadline(d time.Duration) ServerOption {
 //
 // A permit is held until the handler returns; that of a stream until its first
 // message or header is sent, since a stream lasts as long as its client likes:
-// bound those with [grpc.MaxConcurrentStreams]. The context carries what the
+// bound those with [grpc.MaxConcurrentStreams]. Where ctl finds its limit, the slot
+// is lent to others while the request waits for a callee that says how full it is.
+// The context carries what the
 // request is, as [penstockhttp.Handler]'s does.
 func Server(ctl *admission.Controller, opts ...ServerOption) []grpc.ServerOption {
 	if ctl == nil {

@@ -32,7 +32,9 @@ import (
 //
 // A permit is held from admission until next returns or panics; until the
 // connection is hijacked; or until the headers of a text/event-stream response
-// are written. The outcome that ctl is told is
+// are written. Where ctl finds its limit, the slot is lent to others while the
+// request waits for a callee that says how full it is ([admission.Permit.Away]). The
+// outcome that ctl is told is
 //
 //   - Dropped, if by then the client has gone or the deadline has passed, or
 //     next answers 503, 504 or 429;
