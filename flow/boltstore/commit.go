@@ -2,369 +2,229 @@ package boltstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-
-	bolt "go.etcd.io/bbolt"
+	"maps"
+	"time"
 
 	"github.com/penstock-go/penstock/flow"
 )
 
 const (
-	// chunkSize is where a chunk is full: enough payloads in one that the tree of
-	// chunks is small, few enough that rewriting its last leaf is cheap.
-	chunkSize = 16 << 10
-	// logSlack and chunkSlack are how much garbage is left alone.
-	logSlack   = 1 << 14
-	chunkSlack = 16 << 20
-	// cleanings bounds how many log entries and chunks one commit cleans.
-	cleanings = 8
+	// idleFold is how long nothing is committed until what the journal holds is
+	// brought into the file all the same. A fold that had no room is tried again
+	// as often.
+	idleFold = time.Second
+	// foldReserve is the room, on the disk and below MaxBytes, beyond what the
+	// journal holds, that is kept for bringing that into the file: for the pages of
+	// the tree, and for what the cleaner copies. Nothing new is taken in below it.
+	foldReserve = 4 << 20
+	// foldShare of a half is filled until the other one is folded: by then much of
+	// it is overtaken.
+	foldShare = 2
 )
 
-// A chunk is one that the commit at work writes.
-type chunk struct {
-	key   uint64
-	bytes []byte
-}
-
-// A work is a commit on its way: what the index will be once it is durable.
-type work struct {
-	tx    *bolt.Tx
-	moved map[uint64]loc
-	order []uint64 // keys of moved, as they came
-	ends  []flow.Item
-	live  map[uint64]int64 // change of each chunk's live bytes
-	defs  []flow.Definition
-	usage counts
-	gone  []uint64 // items forgotten
-}
-
-// Commit implements [flow.Store].
+// Commit implements [flow.Store]. Changes must fit in half of the journal, 32 MiB.
 func (s *Store) Commit(_ context.Context, changes []flow.Change) error {
 	s.commit.Lock()
 	defer s.commit.Unlock()
-	switch {
-	case s.db == nil:
-		return errors.New("boltstore: the store is closed")
-	case s.broken != nil:
-		return s.broken
+	if err := s.usable(); err != nil {
+		return err
 	}
-	tx, err := s.db.Begin(true)
+	size, err := room(changes)
 	if err != nil {
-		return s.fail(err, nil)
-	}
-	w := &work{tx: tx, moved: make(map[uint64]loc, len(changes)), live: map[uint64]int64{}, usage: s.usage}
-	s.log.reset()
-	s.chunks = s.chunks[:0]
-	if err := s.write(w, changes); err != nil {
-		return s.fail(err, tx)
-	}
-	if err := tx.Commit(); err != nil {
-		return s.fail(err, tx)
-	}
-	s.settle(w)
-	return nil
-}
-
-func (s *Store) write(w *work, changes []flow.Change) error {
-	w.usage.nextLog++
-	for i := range changes {
-		if err := s.change(w, &changes[i]); err != nil {
-			return err
-		}
-	}
-	if err := s.cleanLog(w); err != nil {
 		return err
 	}
-	if err := s.cleanChunks(w); err != nil {
+	if int64(size) > s.journal.half {
+		return fmt.Errorf("boltstore: a commit takes %d bytes, where at most %d are allowed", size, s.journal.half)
+	}
+	if err := s.admit(changes); err != nil {
 		return err
 	}
-	chunks := w.tx.Bucket(chunkBucket)
-	chunks.FillPercent = 1
-	for _, c := range s.chunks {
-		if w.live[c.key] <= 0 {
-			continue // what was put there has ended in the same commit
-		}
-		if err := chunks.Put(key(c.key), c.bytes); err != nil {
-			return err
-		}
-		w.usage.chunkSize += int64(len(c.bytes))
-	}
-	if err := s.dropChunks(w); err != nil {
-		return err
-	}
-	if s.log.n == 0 {
-		w.usage.nextLog--
-		return nil
-	}
-	log := w.tx.Bucket(logBucket)
-	log.FillPercent = 1
-	w.usage.records += s.log.n
-	return log.Put(key(w.usage.nextLog), seal(s.log.b))
-}
-
-// find is the index as it will be.
-func (s *Store) find(w *work, no uint64) (loc, bool) {
-	if l, ok := w.moved[no]; ok {
-		return l, true
-	}
-	l, ok := s.index[no] // only commits write it, and this is the one at work
-	return l, ok
-}
-
-func (s *Store) change(w *work, c *flow.Change) error {
-	switch c.Op {
-	case flow.OpNone:
-		return nil
-	case flow.OpDefine:
-		b, err := json.Marshal(c.Definition)
-		if err != nil {
-			return fmt.Errorf("boltstore: flow %q: %w", c.Definition.Name, err)
-		}
-		w.defs = append(w.defs, *c.Definition)
-		return w.tx.Bucket(flowsBucket).Put([]byte(c.Definition.Name), seal(append(make([]byte, sealSize), b...)))
-	default:
-	}
-	if c.Op == flow.OpMerge {
-		s.put(w, c.Absorbed, nil, false)
-	}
-	s.put(w, &c.Item, c.Payload, c.HasPayload || c.Op == flow.OpPut)
-	return nil
-}
-
-// put records an item's new state, unless it is not new.
-func (s *Store) put(w *work, it *flow.Item, payload []byte, replace bool) {
-	old, known := s.find(w, it.No)
-	if known && it.Hop <= old.hop {
-		return
-	}
-	l := old
-	l.log, l.hop, l.ended = w.usage.nextLog, it.Hop, it.State == flow.Ended
-	if known && !old.ended && (l.ended || replace) {
-		w.release(old)
-	}
-	if l.ended {
-		l.chunk, l.off, l.size = 0, 0, 0
-	}
-	if replace && !l.ended {
-		s.place(w, it.No, payload, &l)
-	}
-	s.rec = appendRecord(s.rec[:0], it, l)
-	s.log.add(s.rec)
-	w.moved[it.No] = l
-	w.order = append(w.order, it.No)
-	if l.ended {
-		w.ends = append(w.ends, *it)
-	}
-}
-
-func (w *work) release(l loc) {
-	w.live[l.chunk] -= l.framed()
-	w.usage.chunkLive -= l.framed()
-}
-
-// place puts a payload into the chunk at work.
-func (s *Store) place(w *work, no uint64, payload []byte, l *loc) {
-	n := len(s.chunks)
-	if n == 0 || len(s.chunks[n-1].bytes)+frameHeader+len(payload) > chunkSize {
-		w.usage.nextChunk++
-		s.chunks = append(s.chunks, chunk{w.usage.nextChunk, make([]byte, 0, max(chunkSize, frameHeader+len(payload)))})
-		n++
-	}
-	c := &s.chunks[n-1]
-	l.chunk, l.off, l.size = c.key, uint32(len(c.bytes)), uint32(len(payload))
-	c.bytes = appendFrame(c.bytes, no, payload)
-	w.live[c.key] += l.framed()
-	w.usage.chunkLive += l.framed()
-}
-
-// dropChunks deletes chunks in which nothing is current any more.
-func (s *Store) dropChunks(w *work) error {
-	b := w.tx.Bucket(chunkBucket)
-	for k, d := range w.live {
-		u := s.sizes[k]
-		if u == nil || u.live+d > 0 {
-			continue
-		}
-		if err := b.Delete(key(k)); err != nil {
-			return err
-		}
-		w.usage.chunkSize -= u.size
-	}
-	return nil
-}
-
-// cleanLog takes entries from the log's head, and copies what is current in them.
-func (s *Store) cleanLog(w *work) error {
-	log := w.tx.Bucket(logBucket)
-	now := s.opts.Wall()
-	for range cleanings {
-		if w.usage.records+s.log.n <= 2*len(s.index)+s.logSlack {
-			return nil
-		}
-		k, v := log.Cursor().First()
-		if k == nil {
-			return nil
-		}
-		at := unkey(k)
-		err := records(at, v, func(rec []byte) error {
-			w.usage.records--
-			no, l, due, err := decodeLoc(rec, at)
-			if err != nil {
-				return err
-			}
-			cur, ok := s.find(w, no)
-			if !ok || cur != l { // one entry may have two records of an item
-				return nil
-			}
-			if l.ended && due <= now {
-				w.gone = append(w.gone, no)
-				return nil
-			}
-			cur.log = w.usage.nextLog
-			w.moved[no] = cur
-			w.order = append(w.order, no)
-			s.log.add(rec)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if err := log.Delete(k); err != nil {
+	if int64(s.active.end+size) > s.journal.half {
+		if err := s.seal(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.note(changes)
 }
 
-// cleanChunks takes chunks from the head, and copies what is current in them.
-func (s *Store) cleanChunks(w *work) error {
-	chunks, log := w.tx.Bucket(chunkBucket), w.tx.Bucket(logBucket)
-	if w.usage.chunkSize <= 2*w.usage.chunkLive+s.chunkSlack {
-		return nil
-	}
-	c := chunks.Cursor()
-	k, v := c.First()
-	for n := 0; k != nil && n < cleanings; n++ {
-		at := unkey(k)
-		err := frames(v, func(no uint64, off uint32, payload []byte) error {
-			cur, ok := s.find(w, no)
-			if !ok || cur.ended || cur.chunk != at || cur.off != off {
-				return nil
-			}
-			rec, err := s.record(w, log, no, cur)
-			if err != nil {
-				return err
-			}
-			it, err := decodeItem(rec, cur.log, names{})
-			if err != nil {
-				return err
-			}
-			w.release(cur)
-			s.place(w, no, payload, &cur)
-			cur.log = w.usage.nextLog
-			s.rec = appendRecord(s.rec[:0], &it, cur)
-			s.log.add(s.rec)
-			w.moved[no] = cur
-			w.order = append(w.order, no)
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("%w: chunk %d", err, at)
-		}
-		w.live[at] += 0 // even where nothing of it was current it is looked at, and dropped
-		k, v = c.Next()
-	}
-	return nil
-}
+var errClosed = errors.New("boltstore: the store is closed")
 
-// record finds an item's current record, which may be in the entry at work. The
-// last one counts.
-func (s *Store) record(w *work, log *bolt.Bucket, no uint64, l loc) (found []byte, err error) {
-	look := func(rec []byte) error {
-		if n, _, _, _ := decodeHead(rec, l.log); n == no {
-			found = rec
-		}
-		return nil
+// usable says why nothing can be committed, or nil.
+func (s *Store) usable() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil || s.closing {
+		return errClosed
 	}
-	if l.log == w.usage.nextLog {
-		r := reader{b: s.log.b[sealSize:]}
-		for len(r.b) > 0 {
-			_ = look(r.bytes(r.uint()))
-		}
-		found = append([]byte(nil), found...) // the entry may move as it grows
-	} else {
-		err = records(l.log, log.Get(key(l.log)), look)
-	}
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("%w: log entry %d lacks item %d", errCorrupt, l.log, no)
-	}
-	return found, err
-}
-
-// settle makes the index what the file is now.
-func (s *Store) settle(w *work) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.usage = w.usage
-	for _, no := range w.order {
-		s.index[no] = w.moved[no]
-	}
-	for _, no := range w.gone {
-		delete(s.index, no)
-	}
-	for _, c := range s.chunks {
-		if w.live[c.key] > 0 {
-			s.sizes[c.key] = &usage{size: int64(len(c.bytes))}
-			s.cache.add(c.key, c.bytes)
-		}
-	}
-	clear(s.chunks) // they are the cache's now
-	for k, d := range w.live {
-		if u := s.sizes[k]; u != nil {
-			if u.live += d; u.live <= 0 {
-				delete(s.sizes, k)
-				s.cache.drop(k)
-			}
-		}
-	}
-	for _, d := range w.defs {
-		if e := s.ended[d.Name]; e != nil {
-			e.max = d.RememberMax
-		} else {
-			s.ended[d.Name] = &ended{max: d.RememberMax}
-		}
-	}
-	for _, it := range w.ends {
-		s.bound(it.Flow, it.No)
-	}
-}
-
-// fail says what a failed commit means. Where the disk had no room, nothing was
-// stored: the file's header was not yet written. Anything else may have left the
-// header on the disk or not, and what the disk holds is known only by opening
-// the file anew: after a failed sync even a second one proves nothing.
-func (s *Store) fail(err error, tx *bolt.Tx) error {
-	if tx != nil {
-		_ = tx.Rollback() // an error here says that the commit has rolled back already
-	}
-	if outOfRoom(err) {
-		if s.lastLog() == s.usage.nextLog {
-			return fmt.Errorf("%w: %w", flow.ErrStoreFull, err)
-		}
-	}
-	s.broken = fmt.Errorf("%w: %w", flow.ErrStoreBroken, err)
 	return s.broken
 }
 
-// lastLog is the last entry that the file shows.
-func (s *Store) lastLog() (last uint64) {
-	_ = s.db.View(func(tx *bolt.Tx) error {
-		if k, _ := tx.Bucket(logBucket).Cursor().Last(); k != nil {
-			last = unkey(k)
+// note writes a commit to the active half, which has room for it, and syncs it.
+func (s *Store) note(changes []flow.Change) error {
+	h := s.active
+	if h.buf == nil {
+		h.buf = onBlock(s.journal.half)
+	}
+	w := &s.writer
+	w.s, w.h = s, h
+	if fresh, err := w.changes(changes); err != nil || !fresh {
+		return err
+	}
+	b := endNote(w.b, h.end, s.epoch, s.seq+1, s.journal.token)
+	_, err := s.journal.f.WriteAt(b[h.end:], s.journal.offset(h.no)+int64(h.end))
+	if err == nil && !s.noSync {
+		err = s.journal.f.Sync()
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	h.end, h.last = len(b), s.seq
+	maps.Copy(h.newest, w.fresh)
+	if s.sealed != nil && int64(h.end) > s.journal.half/foldShare {
+		select {
+		case s.kick <- struct{}{}:
+		default:
 		}
+	}
+	return nil
+}
+
+// fail breaks the store: what the disk holds is known only by opening it anew.
+// After a failed sync even a second one proves nothing.
+func (s *Store) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = fmt.Errorf("%w: %w", flow.ErrStoreBroken, err)
+	}
+	return s.broken
+}
+
+// seal makes the other half the active one. The caller has commit.
+func (s *Store) seal() error {
+	if s.active.empty() {
 		return nil
-	})
-	return last
+	}
+	if err := s.fold(); err != nil { // waits where folding falls behind
+		return err
+	}
+	s.mu.Lock()
+	s.active, s.sealed = s.halves[1-s.active.no], s.active
+	s.mu.Unlock()
+	return nil
+}
+
+// flush brings all that was committed into the file. The caller has commit.
+func (s *Store) flush() error {
+	if err := s.seal(); err != nil {
+		return err
+	}
+	return s.fold()
+}
+
+// admit refuses what is new while there might be no room to fold it, and what
+// would make the file larger than it may be. What is in may move and end.
+func (s *Store) admit(changes []flow.Change) error {
+	fresh, bytes := false, int64(0)
+	for i := range changes {
+		fresh = fresh || changes[i].Op == flow.OpPut
+		bytes += int64(len(changes[i].Payload))
+	}
+	if !fresh && (bytes == 0 || s.opts.MaxBytes <= 0) {
+		return nil
+	}
+	if s.fits(bytes, fresh) == nil {
+		return nil
+	}
+	if err := s.flush(); err != nil && !errors.Is(err, flow.ErrStoreFull) {
+		return err
+	}
+	return s.fits(bytes, fresh) // what has ended has made room
+}
+
+// fits reports whether there is room for payloads of so many bytes.
+func (s *Store) fits(bytes int64, fresh bool) error {
+	s.mu.RLock()
+	short, free, size := s.short, s.free, s.size
+	held := int64(s.active.end)
+	if s.sealed != nil {
+		held += int64(s.sealed.end)
+	}
+	s.mu.RUnlock()
+	need := bytes + held - free
+	if fresh {
+		need += foldReserve
+	}
+	if limit := s.opts.MaxBytes; limit > 0 && size+need > limit {
+		return fmt.Errorf("%w: the file may have %d bytes", flow.ErrStoreFull, limit)
+	}
+	if !fresh {
+		return nil
+	}
+	if short != nil {
+		return short
+	}
+	disk, err := s.avail(s.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", flow.ErrStoreFull, err)
+	}
+	if need > disk {
+		return fmt.Errorf("%w: the disk has %d bytes left", flow.ErrStoreFull, disk)
+	}
+	return nil
+}
+
+func (s *Store) lacksRoom() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.short != nil
+}
+
+// foldLoop folds what is sealed, and seals what lies idle.
+func (s *Store) foldLoop(stop <-chan struct{}) {
+	defer close(s.folded)
+	timer := time.NewTimer(s.idle)
+	defer timer.Stop()
+	seen := uint64(0)
+	for {
+		idle := false
+		select {
+		case <-stop:
+			return
+		case <-s.kick:
+		case <-timer.C:
+			timer.Reset(s.idle)
+			s.commit.Lock()
+			idle = s.seq == seen
+			if seen = s.seq; idle && s.usable() == nil {
+				_ = s.seal() // an error is told to those who commit
+			}
+			s.commit.Unlock()
+			if !idle && !s.lacksRoom() {
+				continue
+			}
+		}
+		_ = s.fold()
+		if idle {
+			s.release()
+		}
+	}
+}
+
+// release gives the memory of halves back that hold nothing.
+func (s *Store) release() {
+	s.commit.Lock()
+	defer s.commit.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.halves {
+		if h.empty() && h != s.sealed {
+			h.buf = nil
+		}
+	}
 }

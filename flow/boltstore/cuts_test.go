@@ -3,10 +3,11 @@
 package boltstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -41,13 +42,16 @@ type system struct {
 	maybe  *storetest.Content  // after the one that failed, if it was stored
 	next   int
 	noSync bool
+	alone  bool  // folds come only when they must, so that the same seed does the same
+	half   int64 // of the journal
+	most   int   // bytes of a payload
 	full   int
 	broken int
 }
 
 func newSystem(t *testing.T, seed uint64) *system {
 	s := &system{
-		t: t, rng: rand.New(rand.NewPCG(seed, 7)), dir: fastDir(t), now: flow.Instant{Wall: 1e18},
+		alone: seed%4 != 0, half: 48 << 10, most: 3000, t: t, rng: rand.New(rand.NewPCG(seed, 7)), dir: fastDir(t), now: flow.Instant{Wall: 1e18},
 		def: flow.Definition{Name: "f", Spillway: 3, DelayedMax: 3, Remember: time.Hour, Stages: []flow.Stage{
 			{Name: "a", WIP: 6, Attempts: 2, Conflate: flow.ConflateLast}, {Name: "b", WIP: 4, Attempts: 2, Ordered: true}, {Name: "c", WIP: 3, Attempts: 2},
 		}}.Normalize(),
@@ -56,12 +60,13 @@ func newSystem(t *testing.T, seed uint64) *system {
 	// not at all: the record begins with it.
 	bolt.Disks = nil
 	first := boltstore.New(s.path(), boltstore.Options{})
+	boltstore.SetHalf(first, s.half)
 	storetest.Read(t, first)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.disk = newDisk(t, s.path())
-	s.adopt()
+	s.disk.adopt(t, s.path())
 	s.noSync = os.Getenv("PENSTOCK_NO_SYNC") == "store"
 	s.disk.deaf = os.Getenv("PENSTOCK_NO_SYNC") == "disk"
 	return s
@@ -81,9 +86,7 @@ func (s *system) end() {
 // start opens the store on what the disk has, and compares it with the promises.
 func (s *system) start() {
 	s.disk.use()
-	s.store = boltstore.New(s.path(), boltstore.Options{Wall: func() flow.Wall { return s.now.Wall }})
-	boltstore.SetSlack(s.store, 8, 16<<10)
-	boltstore.SetNoSync(s.store, s.noSync)
+	s.store = s.unopened(s.path(), s.disk)
 	epoch, got := storetest.Read(s.t, s.store)
 	switch {
 	case len(s.states) == 0:
@@ -112,6 +115,20 @@ func (s *system) start() {
 	}
 }
 
+// unopened is a store of the file at path, that is not open yet.
+func (s *system) unopened(path string, d *disk) *boltstore.Store {
+	wall := s.now.Wall // as it is now: folds may come at any time
+	store := boltstore.New(path, boltstore.Options{Wall: func() flow.Wall { return wall }})
+	boltstore.SetSlack(store, 8, 16<<10)
+	boltstore.SetNoSync(store, s.noSync)
+	boltstore.SetHalf(store, s.half)
+	boltstore.SetFiles(store, d)
+	if s.alone {
+		boltstore.SetAlone(store)
+	}
+	return store
+}
+
 func (s *system) last() storetest.Content { return s.states[len(s.states)-1] }
 
 func (s *system) propose(p *flow.Proposal, err error) {
@@ -127,7 +144,7 @@ func (s *system) work() {
 	case 0, 1, 2:
 		s.next++
 		o := flow.Offer{ID: fmt.Sprint("i", s.next), Key: []string{"", "k", "l"}[s.rng.IntN(3)], Cost: 1 + s.rng.IntN(2),
-			Criticality: penstock.Criticality(s.rng.IntN(5)), Payload: make([]byte, s.rng.IntN(6000))}
+			Criticality: penstock.Criticality(s.rng.IntN(5)), Payload: make([]byte, s.rng.IntN(s.most))}
 		if s.rng.IntN(5) == 0 {
 			o.Deadline = s.now.Wall.Add(time.Second)
 		}
@@ -160,7 +177,7 @@ func (s *system) use() {
 	case 1:
 		s.propose(s.core.Spill(s.now, l, "no good"))
 	default:
-		s.propose(s.core.Ack(s.now, l, make([]byte, s.rng.IntN(3000)), s.rng.IntN(2) == 0))
+		s.propose(s.core.Ack(s.now, l, make([]byte, s.rng.IntN(s.most/2)), s.rng.IntN(2) == 0))
 	}
 }
 
@@ -229,46 +246,80 @@ func (s *system) run(commits int) {
 	}
 }
 
-// recovered opens a file after a cut, and says what promise it breaks.
-func (s *system) recovered(im *image, mark int) error {
+// recovered opens what a cut has left, twice: the second time after the power was
+// cut again while the first was at it. It says what promise is broken.
+func (s *system) recovered(p *platter, mark int) error {
+	mark = max(mark, 0)
+	want := []storetest.Content{s.states[mark]}
+	if mark+1 < len(s.states) {
+		want = append(want, s.states[mark+1]) // the commit that was under way is there wholly, or not
+	}
+	got, ops, err := s.reopened(p, want)
+	if err != nil {
+		return fmt.Errorf("after commit %d: %w", mark, err)
+	}
+	tp := newTape(ops)
+	there := slices.IndexFunc(ops, func(op diskOp) bool { return op.kind != 'b' })
+	tp.advance(there + s.rng.IntN(len(ops)-there+1))
+	if tp.mark == 0 {
+		want = []storetest.Content{got} // what an opened store has shown stays
+	}
+	if _, _, err := s.reopened(tp.cut(drawn(s.rng)), want); err != nil {
+		return fmt.Errorf("after commit %d, and another cut at %v of the start after: %w", mark, tp, err)
+	}
+	return nil
+}
+
+// reopened opens what a platter holds, demands that it is one of what is wanted,
+// and returns which, and what the disk was told meanwhile.
+func (s *system) reopened(p *platter, want []storetest.Content) (got storetest.Content, ops []diskOp, err error) {
 	path := filepath.Join(s.dir, "cut.db")
-	if err := im.save(path); err != nil {
+	if err := p.save(path); err != nil {
 		s.t.Fatal(err)
 	}
-	store := boltstore.New(path, boltstore.Options{Wall: func() flow.Wall { return s.now.Wall }})
 	d := newDisk(s.t, path)
+	d.hold(p)
 	d.use()
 	defer d.f.Close()
+	defer bolt.Forget() // else thousands of tapes stay in memory
+	store := s.unopened(path, d)
 	_, defs, items, err := store.Open(context.Background())
 	if err != nil {
-		return fmt.Errorf("cannot be opened: %w", err)
+		return got, nil, fmt.Errorf("cannot be opened: %w", err)
 	}
-	defer bolt.Forget() // else thousands of tapes stay in memory
-	defer store.Close()
+	d.mark(0)
+	got, err = content(store, defs, items)
+	if err := errors.Join(err, store.Close()); err != nil {
+		return got, nil, err
+	}
+	diff := ""
+	for _, w := range want {
+		if diff = storetest.Diff(got, w); diff == "" {
+			return got, d.ops, nil
+		}
+	}
+	return got, nil, errors.New(diff)
+}
+
+func content(store *boltstore.Store, defs []flow.Definition, items iter.Seq2[flow.Item, error]) (storetest.Content, error) {
 	got := storetest.Content{Payloads: map[uint64][]byte{}, Defs: defs}
 	for it, err := range items {
 		if err != nil {
-			return err
+			return got, err
 		}
 		got.Items = append(got.Items, it)
-		if it.State != flow.Ended {
-			if got.Payloads[it.No], err = store.Payload(context.Background(), it.No); err != nil {
-				return err
-			}
+	}
+	for _, it := range got.Items {
+		var err error
+		if it.State == flow.Ended {
+			continue
+		}
+		if got.Payloads[it.No], err = store.Payload(context.Background(), it.No); err != nil {
+			return got, err
 		}
 	}
 	slices.SortFunc(got.Items, func(a, b flow.Item) int { return int(int64(a.No) - int64(b.No)) })
-	if mark < 0 {
-		mark = 0
-	}
-	diff := storetest.Diff(got, s.states[mark])
-	if diff != "" && mark+1 < len(s.states) && storetest.Diff(got, s.states[mark+1]) == "" {
-		diff = "" // the commit that was under way is there, wholly
-	}
-	if diff != "" {
-		return fmt.Errorf("after commit %d: %s", mark, diff)
-	}
-	return nil
+	return got, nil
 }
 
 // cuts cuts the power at drawn points, and returns the first promise broken.
@@ -294,30 +345,36 @@ func TestDiskPowerCuts(t *testing.T) {
 	if proof {
 		systems, each = 100, 120
 	}
-	ops := 0
+	ops, folds := 0, 0
 	for seed := range systems {
 		s := newSystem(t, uint64(seed))
-		s.run(60)
+		s.run(100)
 		ops += len(s.disk.ops)
+		folds += s.disk.folds()
 		if err := s.cuts(each); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 		s.end()
 	}
-	t.Logf("%d power cuts of %d systems, %d writes, syncs and commits", systems*each, systems, ops)
+	t.Logf("%d power cuts of %d systems, %d writes, syncs and commits, %d transactions of folds between commits", systems*each, systems, ops, folds)
+	if folds < systems {
+		t.Error("hardly anything was folded while commits went on")
+	}
 }
 
 // TestDiskEveryCrashPoint cuts the power of small systems before every write,
 // sync and answer, with every single write lost, kept or torn, and all of them.
 func TestDiskEveryCrashPoint(t *testing.T) {
-	systems, commits := 3, 8
+	systems, commits := 3, 16
 	if proof {
-		systems, commits = 20, 12
+		systems, commits = 20, 40
 	}
-	n := 0
+	n, folds := 0, 0
 	for seed := range systems {
 		s := newSystem(t, uint64(1000+seed))
+		s.half, s.most = 16<<10, 300
 		s.run(commits)
+		folds += s.disk.folds()
 		tp := newTape(s.disk.ops)
 		for p := range len(s.disk.ops) {
 			tp.advance(1 + p)
@@ -330,7 +387,10 @@ func TestDiskEveryCrashPoint(t *testing.T) {
 		}
 		s.end()
 	}
-	t.Logf("%d crash points of %d systems", n, systems)
+	t.Logf("%d crash points of %d systems, %d transactions of folds between commits", n, systems, folds)
+	if folds < systems {
+		t.Error("hardly anything was folded while commits went on")
+	}
 }
 
 // everyFate lists what can become of n writes, one of them told apart.
@@ -343,11 +403,11 @@ func everyFate(n int) map[string]fate {
 	half := torn(rand.New(rand.NewPCG(1, 1)))
 	for i := range n {
 		one := func(special, rest fate) fate {
-			return func(j int, b []byte, off int64, im *image) {
+			return func(j int, op diskOp, to *platter) {
 				if i == j {
-					special(j, b, off, im)
+					special(j, op, to)
 				} else {
-					rest(j, b, off, im)
+					rest(j, op, to)
 				}
 			}
 		}
@@ -369,6 +429,7 @@ func TestDiskFails(t *testing.T) {
 	full, broken := 0, 0
 	for seed := range seeds {
 		s := newSystem(t, uint64(5000+seed))
+		s.half, s.most = 24<<10, 800
 		s.fails()
 		full, broken = full+s.full, broken+s.broken
 		s.end()
@@ -381,18 +442,23 @@ func TestDiskFails(t *testing.T) {
 
 func (s *system) fails() {
 	s.start()
-	s.disk.delay = func() { s.now = s.now.After(time.Duration(s.rng.IntN(400)) * time.Millisecond) }
+	if s.alone {
+		s.disk.delay = func() { s.now = s.now.After(time.Duration(s.rng.IntN(400)) * time.Millisecond) }
+	}
 	ok := s.commit()
 	if ok != nil {
 		s.t.Fatal(ok)
 	}
+	lasts := 0
 	for range 80 {
 		for range 1 + s.rng.IntN(8) {
 			s.work()
 		}
-		s.disk.fail = s.failure()
+		if lasts--; lasts < 0 {
+			s.disk.failing(s.failure())
+			lasts = s.rng.IntN(12)
+		}
 		err := s.commit()
-		s.disk.fail = nil
 		switch {
 		case err == nil:
 		case errors.Is(err, flow.ErrStoreFull):
@@ -404,6 +470,7 @@ func (s *system) fails() {
 			s.t.Fatal(err)
 		}
 	}
+	s.disk.failing(nil)
 	if err := s.store.Close(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -417,18 +484,18 @@ func (s *system) fails() {
 }
 
 // failure draws what the disk does in the next commit.
-func (s *system) failure() func(sync bool) error {
+func (s *system) failure() func(op byte, grows bool) error {
 	at := s.rng.IntN(12)
 	switch s.rng.IntN(6) {
 	case 0: // no room from some write on
-		return func(sync bool) error {
-			if at--; at < 0 && !sync {
+		return func(op byte, grows bool) error {
+			if at--; at < 0 && grows && op == 'w' {
 				return syscall.ENOSPC
 			}
 			return nil
 		}
-	case 1: // some write or sync fails
-		return func(bool) error {
+	case 1: // some write, sync or name fails
+		return func(byte, bool) error {
 			if at--; at == -1 {
 				return errIO
 			}
@@ -438,18 +505,54 @@ func (s *system) failure() func(sync bool) error {
 	return nil
 }
 
-// adopt begins the record with what the file holds: that is on the disk.
-func (s *system) adopt() {
-	info, err := s.disk.f.Stat()
-	if err != nil {
-		s.t.Fatal(err)
+// folds counts the transactions of folds from the first commit to the last.
+func (d *disk) folds() (n int) {
+	syncs := -1
+	for _, op := range d.ops {
+		switch {
+		case op.kind == 'm' && op.mark > 0:
+			n += max(syncs, 0) / 2 // the pages', and the header's
+			syncs = 0
+		case op.kind == 's' && op.file == 0 && syncs >= 0:
+			syncs++
+		}
 	}
-	b := make([]byte, min(info.Size(), 8<<20))
-	n, err := s.disk.f.ReadAt(b, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.t.Fatal(err)
+	return n
+}
+
+// adopt begins the record with what the files hold: that is on the disk.
+func (d *disk) adopt(t *testing.T, path string) {
+	read := func(path string) (diskOp, bool) {
+		b, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return diskOp{}, false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return diskOp{kind: 'b', bytes: bytes.TrimRight(b, "\x00"), size: int64(len(b))}, true
 	}
-	s.disk.ops = []diskOp{{kind: 'b', bytes: b[:n], size: info.Size()}}
+	op, _ := read(path)
+	d.ops, d.sizes = []diskOp{op}, []int64{op.size}
+	if op, ok := read(path + ".journal"); ok {
+		op.file = 1
+		d.ops, d.sizes = append(d.ops, op), append(d.sizes, op.size)
+	}
+}
+
+// hold begins the record with what a platter holds.
+func (d *disk) hold(p *platter) {
+	for _, n := range []int{0, p.journal} {
+		im := p.file(n)
+		file := min(n, 1)
+		d.ops = append(d.ops, diskOp{kind: 'b', file: file, size: im.size})
+		for at, b := range im.pages {
+			d.ops = append(d.ops, diskOp{kind: 'b', file: file, off: at * page, bytes: b, size: im.size})
+		}
+		if d.sizes = append(d.sizes[:file], im.size); p.journal == 0 {
+			return
+		}
+	}
 }
 
 // crash ends the process and the power with it, and starts anew on what the
@@ -467,6 +570,6 @@ func (s *system) crash() {
 	_ = old.f.Close()
 	s.disk = newDisk(s.t, s.path())
 	s.disk.delay = old.delay
-	s.adopt()
+	s.disk.adopt(s.t, s.path())
 	s.start()
 }

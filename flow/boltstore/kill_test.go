@@ -47,7 +47,12 @@ func killChild() {
 		_, _ = os.Stdout.WriteString(strings.Join(words, " ") + "\n")
 	}
 	ctx := context.Background()
-	e, err := engine.Open(ctx, boltstore.New(os.Getenv(killFile), boltstore.Options{LockWait: time.Minute}), engine.Options{})
+	life := os.Getenv(killLife)
+	store := boltstore.New(os.Getenv(killFile), boltstore.Options{LockWait: time.Minute})
+	if n, err := strconv.Atoi(life); err == nil && n%4 > 0 {
+		boltstore.SetHalf(store, int64(n%4)*192<<10) // it is full a few times in a life
+	}
+	e, err := engine.Open(ctx, store, engine.Options{})
 	if err == nil {
 		err = e.Define(ctx, killDefinition())
 	}
@@ -70,7 +75,6 @@ func killChild() {
 			say("over", "a stale extend is answered", fmt.Sprint(err))
 		}
 	}
-	life := os.Getenv(killLife)
 	for p := range 4 {
 		go func() {
 			for n := 0; ; n++ {

@@ -56,9 +56,9 @@ func appendRecord(b []byte, it *flow.Item, l loc) []byte {
 	return binary.AppendUvarint(b, uint64(it.Attempts))
 }
 
-func appendString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
+func appendString(b []byte, s string) []byte { return append(appendSize(b, len(s)), s...) }
+
+func appendSize(b []byte, n int) []byte { return binary.AppendUvarint(b, uint64(n)) }
 
 // A reader decodes; its first error sticks.
 type reader struct {

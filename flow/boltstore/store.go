@@ -1,12 +1,10 @@
 package boltstore
 
 import (
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -22,12 +20,15 @@ import (
 )
 
 // Format is the version of the file's format that this package writes and reads.
-const Format = 2
+// It reads 2 as well, which knows no journal.
+const Format = 3
 
 // Options tune a store. The zero Options are right for production.
 type Options struct {
-	// MaxBytes bounds the file; beyond it the store is full. 0 means that the
-	// disk alone bounds it.
+	// MaxBytes bounds what the file holds; nothing new is taken in within 4 MiB of
+	// it. What is in may still move, which may make the file larger by what the
+	// journal holds, and the file grows by 16 MiB at a time. 0 means that the disk
+	// alone bounds it.
 	MaxBytes int64
 	// Wall reads the wall clock; nil means the system's. What is remembered of
 	// ended items is forgotten by it.
@@ -40,28 +41,50 @@ type Options struct {
 	LockWait time.Duration
 }
 
-// A Store is a [flow.Store] in one file.
+// A Store is a [flow.Store] in one file, with a journal beside it while it is open.
+//
+// Locks are taken in the order commit, bolt, mu.
 type Store struct {
-	path string
-	opts Options
-	db   *bolt.DB
+	path   string
+	opts   Options
+	files  files
+	half   int64                            // of a journal that is made
+	idle   time.Duration                    // see idleFold
+	avail  func(path string) (int64, error) // what the disk has left
+	noSync bool                             // for the test that must find it
 
-	commit sync.Mutex // one writer at a time; guards what follows
-	log    batch
-	rec    []byte
-	chunks []chunk // of the commit at work
-	broken error
+	commit  sync.Mutex // one commit at a time; guards what follows
+	db      *bolt.DB   // changed with all locks
+	journal *journal
+	epoch   uint64
+	seq     uint64 // of the last commit
+	writer  writer
+	stop    chan struct{} // closed to end foldLoop
+	folded  chan struct{} // closed when it has ended
+	kick    chan struct{} // something is sealed; never more than one token
 
+	bolt       sync.Mutex // one transaction at a time; guards what follows
+	log        batch
+	rec        []byte
+	chunks     []chunk // of the transaction at work
+	common     names
 	logSlack   int // how much garbage is left alone
 	chunkSlack int64
-	noSync     bool // for the test that must find it
 
-	mu    sync.Mutex // guards the rest; taken after commit
-	index map[uint64]loc
-	ended map[string]*ended // by flow
-	sizes map[uint64]*usage // of chunks
-	usage counts
-	cache cache
+	mu      sync.RWMutex // guards the rest
+	closing bool
+	broken  error
+	short   error // why the last fold had no room
+	size    int64 // of the file, as far as it is used
+	free    int64 // of that, not used
+	halves  [2]*half
+	active  *half             // that commits go to
+	sealed  *half             // that is being folded, or nil
+	index   map[uint64]loc    // of what the file holds; changed with bolt as well
+	ended   map[string]*ended // by flow
+	sizes   map[uint64]*usage // of chunks
+	usage   counts
+	cache   cache
 }
 
 var _ flow.Store = (*Store)(nil)
@@ -90,6 +113,7 @@ var (
 	chunkBucket = []byte("chunks")
 	formatKey   = []byte("format")
 	epochKey    = []byte("epoch")
+	stateKey    = []byte("journal")
 )
 
 // New returns a store of the file at path, which need not exist. Open opens it.
@@ -105,29 +129,10 @@ func New(path string, opts Options) *Store {
 	if opts.CacheBytes == 0 {
 		opts.CacheBytes = cacheBytes
 	}
-	return &Store{path: path, opts: opts, logSlack: logSlack, chunkSlack: chunkSlack}
-}
-
-// Open implements [flow.Store].
-func (s *Store) Open(context.Context) (uint64, []flow.Definition, iter.Seq2[flow.Item, error], error) {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	if s.db != nil {
-		return 0, nil, nil, errors.New("boltstore: the store is open already")
+	return &Store{
+		path: path, opts: opts, files: osFiles{}, half: halfBytes, idle: idleFold, avail: available,
+		logSlack: logSlack, chunkSlack: chunkSlack, kick: make(chan struct{}, 1),
 	}
-	if err := s.create(); err != nil {
-		return 0, nil, nil, openError(s.path, err)
-	}
-	db, err := bolt.Open(s.path, 0o600, s.boltOptions(false))
-	if err != nil {
-		return 0, nil, nil, openError(s.path, err)
-	}
-	epoch, defs, err := s.begin(db)
-	if err != nil {
-		return 0, nil, nil, errors.Join(err, db.Close())
-	}
-	s.db, s.broken = db, nil
-	return epoch, defs, s.items(db), nil
 }
 
 // create makes a file that is not there aside, and gives it its name when it is
@@ -159,68 +164,10 @@ func (s *Store) create() error {
 
 func (s *Store) boltOptions(readOnly bool) *bolt.Options {
 	return &bolt.Options{
-		Timeout: s.opts.LockWait, ReadOnly: readOnly, MaxSize: int(s.opts.MaxBytes),
+		Timeout: s.opts.LockWait, ReadOnly: readOnly,
 		NoSync: s.noSync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 		InitialMmapSize: 1 << 28, // so that it is seldom mapped anew, which waits for readers
 	}
-}
-
-func openError(path string, err error) error {
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return fmt.Errorf("boltstore: %s is in use by another process", path)
-	}
-	return fmt.Errorf("boltstore: %s: %w", path, err)
-}
-
-// begin checks the format, raises the epoch and builds the index.
-func (s *Store) begin(db *bolt.DB) (epoch uint64, defs []flow.Definition, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.index, s.sizes, s.ended, s.usage = map[uint64]loc{}, map[uint64]*usage{}, map[string]*ended{}, counts{}
-	s.cache = cache{max: s.opts.CacheBytes}
-	err = db.Update(func(tx *bolt.Tx) error {
-		meta, err := checkFormat(tx)
-		if err != nil {
-			return err
-		}
-		if epoch, err = readEpoch(meta); err != nil {
-			return err
-		}
-		epoch++
-		if err := putEpoch(meta, epoch); err != nil {
-			return err
-		}
-		if defs, err = definitions(tx); err != nil {
-			return err
-		}
-		return s.scan(tx)
-	})
-	for _, d := range defs {
-		s.ended[d.Name] = &ended{max: d.RememberMax}
-	}
-	return epoch, defs, err
-}
-
-func checkFormat(tx *bolt.Tx) (*bolt.Bucket, error) {
-	if meta := tx.Bucket(metaBucket); meta != nil {
-		if v := unkey(meta.Get(formatKey)); v != Format {
-			return nil, fmt.Errorf("boltstore: the file has format %d, this program reads %d", v, Format)
-		}
-		return meta, nil
-	}
-	if k, _ := tx.Cursor().First(); k != nil {
-		return nil, errors.New("boltstore: the file is a database, but not a flow's")
-	}
-	for _, name := range [][]byte{flowsBucket, logBucket, chunkBucket} {
-		if _, err := tx.CreateBucket(name); err != nil {
-			return nil, err
-		}
-	}
-	meta, err := tx.CreateBucket(metaBucket)
-	if err != nil {
-		return nil, err
-	}
-	return meta, errors.Join(meta.Put(formatKey, key(Format)), putEpoch(meta, 0))
 }
 
 // readEpoch returns the epoch of the latest Open, or 0 in a new file.
@@ -375,54 +322,6 @@ func (s *Store) bound(flowName string, no uint64) {
 		}
 		e.nos = e.nos[1:]
 	}
-}
-
-// Payload implements [flow.Store].
-func (s *Store) Payload(_ context.Context, no uint64) (payload []byte, err error) {
-	for range 10 { // the cleaner may move it while we look
-		s.mu.Lock()
-		l, ok := s.index[no]
-		chunk := s.cache.chunks[l.chunk]
-		s.mu.Unlock()
-		if !ok || l.ended {
-			return nil, fmt.Errorf("%w: number %d", flow.ErrUnknownItem, no)
-		}
-		if chunk != nil {
-			p, err := frame(chunk, l, no)
-			return append(make([]byte, 0, len(p)), p...), err
-		}
-		err = s.db.View(func(tx *bolt.Tx) error {
-			p, err := frame(tx.Bucket(chunkBucket).Get(key(l.chunk)), l, no)
-			payload = append(make([]byte, 0, len(p)), p...)
-			return err
-		})
-		if err == nil {
-			return payload, nil
-		}
-	}
-	return nil, err
-}
-
-// Backup writes a copy of the file as it is now. Commits go on meanwhile.
-func (s *Store) Backup(w io.Writer) (int64, error) {
-	var n int64
-	err := s.db.View(func(tx *bolt.Tx) (err error) {
-		n, err = tx.WriteTo(w)
-		return err
-	})
-	return n, err
-}
-
-// Close implements [flow.Store].
-func (s *Store) Close() error {
-	s.commit.Lock()
-	defer s.commit.Unlock()
-	if s.db == nil {
-		return nil
-	}
-	err := s.db.Close()
-	s.db = nil
-	return err
 }
 
 // outOfRoom reports whether nothing was stored for want of room.

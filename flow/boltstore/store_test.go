@@ -18,15 +18,25 @@ import (
 
 func fixedWall() flow.Wall { return 1e18 }
 
+// smallHalf is the half of a small journal, quick to make and often full.
+const smallHalf = 512 << 10
+
+// unopened is a store with a small journal.
+func unopened(path string, opts boltstore.Options) *boltstore.Store {
+	s := boltstore.New(path, opts)
+	boltstore.SetHalf(s, smallHalf)
+	return s
+}
+
 func place(t *testing.T) storetest.Place {
 	path := filepath.Join(t.TempDir(), "flow.db")
-	return func() flow.Store { return boltstore.New(path, boltstore.Options{Wall: fixedWall}) }
+	return func() flow.Store { return unopened(path, boltstore.Options{Wall: fixedWall}) }
 }
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Place {
 		path := filepath.Join(fastDir(t), "flow.db")
-		return func() flow.Store { return boltstore.New(path, boltstore.Options{Wall: fixedWall}) }
+		return func() flow.Store { return unopened(path, boltstore.Options{Wall: fixedWall}) }
 	})
 }
 
@@ -63,8 +73,8 @@ func finish(c flow.Change) flow.Change {
 // TestTheFileStaysSmall sends far more through a store than its file may hold,
 // past items that stay, and opens what is left.
 func TestTheFileStaysSmall(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "flow.db")
-	s := boltstore.New(path, boltstore.Options{Wall: fixedWall})
+	path := filepath.Join(fastDir(t), "flow.db")
+	s := unopened(path, boltstore.Options{Wall: fixedWall})
 	storetest.Read(t, s)
 	def := flow.Definition{Name: "f", Stages: []flow.Stage{{Name: "a", WIP: 1000}}, RememberMax: 100}.Normalize()
 	want := storetest.Content{Payloads: map[uint64][]byte{}}
@@ -107,7 +117,7 @@ func TestTheFileStaysSmall(t *testing.T) {
 	if info.Size() > 64<<20 {
 		t.Errorf("120 MB have passed, 0.8 MB have stayed, and the file has %d MB", info.Size()>>20)
 	}
-	s = boltstore.New(path, boltstore.Options{Wall: fixedWall})
+	s = unopened(path, boltstore.Options{Wall: fixedWall})
 	_, got := storetest.Read(t, s)
 	ended := 0
 	kept := got.Items[:0]
@@ -143,8 +153,8 @@ func verified(t *testing.T, path string) *boltstore.Report {
 // TestAFullFile fills a bounded file: what was not stored is said so, what is
 // ended makes room, and nothing is lost.
 func TestAFullFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "flow.db")
-	s := boltstore.New(path, boltstore.Options{Wall: fixedWall, MaxBytes: 32 << 20})
+	path := filepath.Join(fastDir(t), "flow.db")
+	s := unopened(path, boltstore.Options{Wall: fixedWall, MaxBytes: 32 << 20})
 	storetest.Read(t, s)
 	var in []flow.Change
 	var err error
@@ -169,7 +179,7 @@ func TestAFullFile(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = boltstore.New(path, boltstore.Options{Wall: fixedWall})
+	s = unopened(path, boltstore.Options{Wall: fixedWall})
 	_, got := storetest.Read(t, s)
 	if n := len(got.Payloads); n != len(in)-50+1 {
 		t.Errorf("%d items, want %d", n, len(in)-50+1)
@@ -197,7 +207,7 @@ func TestBackup(t *testing.T) {
 	if err := errors.Join(f.Close(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	c := boltstore.New(path, boltstore.Options{Wall: fixedWall})
+	c := unopened(path, boltstore.Options{Wall: fixedWall})
 	if _, got := storetest.Read(t, c); len(got.Items) != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -224,7 +234,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{other: "not a flow's", text: "invalid database", filepath.Join(dir, "no", "dir"): "no such file"} {
-		s := boltstore.New(path, boltstore.Options{})
+		s := unopened(path, boltstore.Options{})
 		if _, _, _, err := s.Open(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -245,7 +255,7 @@ func TestOpenErrors(t *testing.T) {
 func TestHistoriesPastTheCleaner(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := fastDir(t)
-		s := boltstore.New(filepath.Join(dir, "flow.db"), boltstore.Options{Wall: fixedWall})
+		s := unopened(filepath.Join(dir, "flow.db"), boltstore.Options{Wall: fixedWall})
 		boltstore.SetSlack(s, 4, 4096)
 		want := storetest.Content{Payloads: map[uint64][]byte{}}
 		storetest.Read(rt, s)
@@ -262,7 +272,7 @@ func TestHistoriesPastTheCleaner(t *testing.T) {
 		if err := s.Close(); err != nil {
 			rt.Fatal(err)
 		}
-		s = boltstore.New(filepath.Join(dir, "flow.db"), boltstore.Options{Wall: fixedWall})
+		s = unopened(filepath.Join(dir, "flow.db"), boltstore.Options{Wall: fixedWall})
 		if _, got := storetest.Read(rt, s); storetest.Diff(got, want) != "" {
 			rt.Fatal(storetest.Diff(got, want))
 		}

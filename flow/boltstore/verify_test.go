@@ -20,7 +20,7 @@ import (
 // that has ended, and returns what it holds.
 func sound(t *testing.T, path string) storetest.Content {
 	t.Helper()
-	s := boltstore.New(path, boltstore.Options{Wall: fixedWall})
+	s := unopened(path, boltstore.Options{Wall: fixedWall})
 	storetest.Read(t, s)
 	f := flow.Definition{Name: "f", Stages: []flow.Stage{{Name: "a", WIP: 4}}}.Normalize()
 	g := flow.Definition{Name: "g", Stages: []flow.Stage{{Name: "a", WIP: 4}}}.Normalize()
@@ -137,7 +137,7 @@ func TestVerifyNamesBrokenPromises(t *testing.T) {
 	} {
 		path := filepath.Join(fastDir(t), "flow.db")
 		sound(t, path)
-		s := boltstore.New(path, boltstore.Options{Wall: fixedWall})
+		s := unopened(path, boltstore.Options{Wall: fixedWall})
 		storetest.Read(t, s)
 		if err := errors.Join(s.Commit(t.Context(), []flow.Change{extra}), s.Close()); err != nil {
 			t.Fatal(err)
@@ -174,7 +174,7 @@ func TestNoDamageIsOverlooked(t *testing.T) {
 			continue
 		}
 		harmless++
-		s := boltstore.New(broken, boltstore.Options{Wall: fixedWall})
+		s := unopened(broken, boltstore.Options{Wall: fixedWall})
 		if epoch, got := storetest.Read(t, s); storetest.Diff(got, want) != "" || epoch != 2 {
 			t.Errorf("byte %d was turned, and nobody noticed: epoch %d, %s", off, epoch, storetest.Diff(got, want))
 		}

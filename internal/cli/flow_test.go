@@ -97,7 +97,7 @@ func TestFlowVerify(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, _ := runMain(t, "", "flow", "verify", file); code != 0 || !strings.Contains(out, "format 2, epoch 1") {
+	if code, out, _ := runMain(t, "", "flow", "verify", file); code != 0 || !strings.Contains(out, "format 3, epoch 1") {
 		t.Errorf("%d %s", code, out)
 	}
 	if err := os.WriteFile(file, []byte("no"), 0o600); err != nil {

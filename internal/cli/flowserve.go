@@ -17,7 +17,8 @@ import (
 )
 
 const flowServeLong = `Serve flows from one file, which is made if it is not there. What it holds is
-there again after any crash.
+there again after any crash. While the server runs, and after a crash, the latest
+commits are in a journal beside it, FILE.journal, which belongs to it.
 
 Flows are defined by --config, by --flow and --stage, or over the API; those in
 the file already are kept. Flags count before what --config says.
