@@ -227,6 +227,10 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
 		bound = p.beginning() // what stands is beneath it, and not in its way
 	}
+	wait := p.waitBehind(ahead)
+	if r.waitFor == 0 && w.HasDeadline && c.dips(p) {
+		bound, wait = max(2*bound, p.beginning()), wait/2 // the limit is half of what it soon is
+	}
 	if r.waitFor == 0 && !w.HasDeadline {
 		bound = min(bound, p.patientFor())
 	}
@@ -237,10 +241,21 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 			until, byDeadline, why = latest, true, penstock.ReasonDeadline
 		}
 	}
-	if wait := p.waitBehind(ahead); wait > until.Sub(now) && !p.lifo {
+	if wait > until.Sub(now) && !p.lifo {
 		return until, byDeadline, why, true
 	}
 	return until, byDeadline, penstock.ReasonNone, false
+}
+
+// dips reports whether all gates of a pool are held low for a short while by their
+// laws. Where others are not, they take what does not fit.
+func (c *Core) dips(p *pool) bool {
+	for _, i := range p.gates {
+		if !c.gates[i].dips() {
+			return false
+		}
+	}
+	return len(p.gates) > 0
 }
 
 // wait puts work in the room, at the cost of weaker work if the room is full.

@@ -24,6 +24,7 @@ type gate struct {
 	law     limit.Law
 	starter limit.Starter // law, if it wants starts
 	stepper limit.Stepper // law, if it moves with time
+	dipper  limit.Dipper  // law, if it dips
 
 	limit    float64
 	slots    int // the whole number of slots that limit means: at least 1
@@ -61,6 +62,7 @@ func (g *gate) setLaw(law limit.Law) {
 	g.law = law
 	g.starter, _ = law.(limit.Starter)
 	g.stepper, _ = law.(limit.Stepper)
+	g.dipper, _ = law.(limit.Dipper)
 	g.limit = -1 // unlike any
 	g.setLimit()
 }
@@ -90,6 +92,9 @@ func (g *gate) step(now mono.Time) {
 		g.setLimit()
 	}
 }
+
+// dips reports whether the law holds the limit low for a short while.
+func (g *gate) dips() bool { return g.dipper != nil && g.dipper.Dipping() }
 
 // load is what balancing compares: slots taken over the limit.
 func (g *gate) load() float64 { return float64(g.inFlight) / max(g.limit, 1e-3) }

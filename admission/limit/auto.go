@@ -40,6 +40,9 @@ func DefaultUpTo(most float64) Law {
 	return &auto{octave: newOctave(min(defaultStart, most), most)}
 }
 
+// Dipping implements [Dipper].
+func (a *auto) Dipping() bool { return !a.told && a.octave.Dipping() }
+
 // auto infers until it is told, and again when it is told no more. One of the two
 // moves at a time, from where the other stopped.
 type auto struct {

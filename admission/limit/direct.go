@@ -34,6 +34,7 @@ const (
 func Direct(law Law, load func() (load float64, why string)) Law {
 	d := &direct{law: law, load: load}
 	d.starter, _ = law.(Starter)
+	d.dipper, _ = law.(Dipper)
 	d.stepper, _ = law.(Stepper)
 	d.term = directSlack * law.Limit()
 	d.turn.limit = d.term
@@ -43,6 +44,7 @@ func Direct(law Law, load func() (load float64, why string)) Law {
 type direct struct {
 	law     Law
 	starter Starter // law, if it wants starts
+	dipper  Dipper  // law, if it dips
 	stepper Stepper // law, if it moves with time
 	load    func() (float64, string)
 
@@ -63,6 +65,9 @@ func (d *direct) Start(now mono.Time, inFlight int) {
 		d.starter.Start(now, inFlight)
 	}
 }
+
+// Dipping implements [Dipper].
+func (d *direct) Dipping() bool { return d.dipper != nil && d.dipper.Dipping() }
 
 // Observe tells the law, and looks if it is time.
 func (d *direct) Observe(now mono.Time, s Sample) {

@@ -50,6 +50,14 @@ type Stepper interface {
 	Step(now mono.Time)
 }
 
+// A Dipper is a Law that lowers its limit now and then for a short while, to see
+// what less work inside does.
+type Dipper interface {
+	// Dipping reports whether it does now: what does not fit then will soon, and
+	// should wait and not be refused.
+	Dipping() bool
+}
+
 // A Sample is one unit of work that has ended.
 type Sample struct {
 	Started         mono.Time     // when it entered the gate

@@ -24,6 +24,7 @@ const (
 	gain             = 0.25 // how far towards the target a window moves the limit
 	dipSoon          = 4    // a new reference is measured again after so many windows,
 	dipEvery         = 128  // then after twice as many each time, up to this
+	dipMoved         = 1.25 // and soon again once the limit has moved by this factor
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
 	referenceHigh    = 0.75 // up to this
@@ -49,8 +50,9 @@ type octave struct {
 	w   window
 	dip struct {
 		started mono.Time
-		every   int // windows between the last and the next
-		left    int // windows until the next
+		every   int     // windows between the last and the next
+		left    int     // windows until the next
+		limit   float64 // at the last, or when it was doubted; 0 before
 	}
 
 	late    float64   // moving share of late replies, over work sent after the last cut
@@ -129,6 +131,9 @@ func (o *octave) open(k kind) {
 
 // Limit is the limit, or half of it during a dip.
 func (o *octave) Limit() float64 { return o.w.level }
+
+// Dipping reports whether the limit is half of what it was, to measure a reference.
+func (o *octave) Dipping() bool { return o.w.kind == dipKind }
 
 // Start tags work that fills the level.
 func (o *octave) Start(now mono.Time, inFlight int) {
@@ -240,6 +245,7 @@ func (o *octave) judge(now mono.Time) {
 		o.dip.left--
 		o.remember(got)
 		o.move(got, late)
+		o.doubt()
 	case late > 0: // nothing but refusals by the callee
 		o.apply(0, late)
 	}
@@ -250,9 +256,18 @@ func (o *octave) judge(now mono.Time) {
 	}
 }
 
+// doubt has the reference measured again soon, once the limit has moved that far
+// since: either it was wrong, or the server has changed, or others who share it have.
+func (o *octave) doubt() {
+	if was := o.dip.limit; was > 0 && max(o.limit/was, was/o.limit) > dipMoved {
+		o.dip.every, o.dip.left, o.dip.limit = dipSoon, min(o.dip.left, dipSoon), o.limit
+	}
+}
+
 // refer takes a dip's result as the reference. A lucky first one would freeze the
 // limit, so it is measured again soon, and what repeats is averaged.
 func (o *octave) refer(got reference) {
+	o.dip.limit = o.limit
 	o.dip.every = min(2*o.dip.every, dipEvery)
 	r := o.ref
 	switch {
