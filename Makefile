@@ -125,7 +125,7 @@ signal-live: ## the signal over six processes, HTTP and gRPC; writes a report (8
 	bash bench/signal/run.sh
 
 .PHONY: shop
-shop: ## the same shop, protected in several ways; writes a report (4 minutes)
+shop: ## the same shop, protected in several ways; writes a report (7 minutes)
 	bash bench/shop/run.sh
 
 # The version is in the file's name, so that a new pin installs a new linter.

@@ -37,7 +37,7 @@ const (
 func main() {
 	role := flag.String("role", "run", "run or shop")
 	times := flag.Float64("times", 3, "how much more is asked than the shop can do")
-	length := flag.Duration("for", 20*time.Second, "length of a row, after 5s of warm-up")
+	length := flag.Duration("for", 45*time.Second, "length of a row, after 5s of warm-up")
 	only := flag.String("only", "", "a part of the names of the settings wanted")
 	setting := flag.Int("setting", 0, "with -role shop: which")
 	flag.Parse()
