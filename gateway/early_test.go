@@ -109,8 +109,12 @@ func (r *refuser) count(request func()) map[string]uint64 {
 	return added
 }
 
-// changing is what differs between two refusals of one kind.
-var changing = regexp.MustCompile(`(?m)^(Date|Retry-After): .*$|"id":"[^"]*"|"retry_after_ms":\d+|"retry_after":[\d.]+`)
+// changing is what differs between two refusals of one kind; telling are the fields
+// whose values do, as pressure fades between refusals that are a while apart.
+var (
+	changing = regexp.MustCompile(`(?m)^(Date|Retry-After): .*$|"id":"[^"]*"|"retry_after_ms":\d+|"retry_after":[\d.]+|"pressure":[\d.]+`)
+	telling  = regexp.MustCompile(`(?m)^(Penstock-Pressure|Endpoint-Load-Metrics): .*$`)
+)
 
 // textOf sends a request and returns the answer as it is written, but for what
 // changes.
@@ -129,7 +133,7 @@ func (r *rig) textOf(c net.Conn, in *bufio.Reader, method, request string) strin
 	if in.Buffered() > 0 {
 		r.Fatalf("%q: %d bytes behind the answer %q", request, in.Buffered(), text.String())
 	}
-	return changing.ReplaceAllString(text.String(), "")
+	return telling.ReplaceAllString(changing.ReplaceAllString(text.String(), ""), "$1")
 }
 
 // ordinarily makes a request one that is never refused early, and means nothing.
