@@ -281,6 +281,38 @@ func TestPeerHeedsWaiting(t *testing.T) {
 	}
 }
 
+// TestPeerEndsItsPause: calls that took long and came back with the word "full" make
+// long pauses between calls; once one comes back with the word that all is well, the
+// next need not wait for the end of a pause.
+func TestPeerEndsItsPause(t *testing.T) {
+	p := caller.NewPeer(caller.PeerConfig{})
+	now := mono.Time(0)
+	var out []sentAt
+	// run asks every 10 ms, and returns how many of the last 100 were refused.
+	run := func(asks int, took time.Duration, level float64) (refused int) {
+		for i := range asks {
+			now = now.Add(10 * ms)
+			for len(out) > 0 && now.Sub(out[0].begun) >= took {
+				p.Answer(now, out[0].ticket, caller.Answer{Said: true, Signal: pressure.Signal{Level: level}})
+				out = out[1:]
+			}
+			switch k, err := p.Ask(now, batch, false, 0.5); {
+			case err == nil:
+				out = append(out, sentAt{k, now})
+			case asks-i <= 100:
+				refused++
+			}
+		}
+		return refused
+	}
+	if refused := run(6000, time.Second, 1); refused < 80 {
+		t.Fatalf("%d of 100 calls are refused by one that hears that the callee is full; want 80 at least", refused)
+	}
+	if refused := run(130, 10*ms, 0.1); refused > 0 {
+		t.Errorf("%d of 100 calls are refused from 300 ms after the callee was well", refused)
+	}
+}
+
 // TestPeerSparesTheImportant: what matters most is not refused for want of a place
 // in the window while it is less than what the callee takes, however much else asks.
 func TestPeerSparesTheImportant(t *testing.T) {

@@ -108,8 +108,9 @@ func (v *valve) ended(now mono.Time, cost float64, took time.Duration, a *Answer
 		v.pricer.Finished(cost)
 	}
 	v.move(cost, out, valveTarget-a.Signal.Level)
+	v.shut = now
 	if v.window < 1 {
-		v.shut = now.Add(time.Duration(float64(took) * (1/v.window - 1)))
+		v.shut = now.Add(time.Duration(min(float64(took)*(1/v.window-1), float64(valveRest))))
 	}
 }
 
@@ -133,7 +134,7 @@ func (v *valve) move(cost, out, below float64) {
 	v.window = min(max(v.window, valveNarrowest), valveWidest)
 }
 
-// step sets the prices for now.
+// step sets the prices anew at every tick.
 func (v *valve) step(now mono.Time) {
 	if v.pricer == nil {
 		return
@@ -150,6 +151,9 @@ func (v *valve) step(now mono.Time) {
 	v.stepped = now
 	surplus := v.count >= valveLeast && v.inFlight >= valveUsed*v.window
 	v.price, v.sure = v.pricer.Step(now, surplus), v.pricer.Cut(valveSure)
+	if v.sure > 0 {
+		v.sure++ // of the rank at the cut, which may be all that is asked, only a part is
+	}
 	if v.price == 0 && now.Sub(v.full) > valveRest {
 		*v = valve{inFlight: v.inFlight}
 	}
