@@ -231,6 +231,9 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 	if r.waitFor == 0 && w.HasDeadline && c.dips(p) {
 		bound, wait = max(2*bound, p.beginning()), wait/2 // the limit is half of what it soon is
 	}
+	if r.waitFor == 0 && !p.stands && (w.HasDeadline || p.patience.known) {
+		bound = max(bound, burstBound*p.beginning())
+	}
 	if r.waitFor == 0 && !w.HasDeadline {
 		bound = min(bound, p.patientFor())
 	}

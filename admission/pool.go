@@ -20,11 +20,14 @@ const (
 	// waits for standAim of the time: what is refused although the room is empty
 	// later is lost capacity, and a queue that never ends only adds its length to
 	// every reply. It is never less than p50, nor more than mostBound where it did
-	// not begin there.
+	// not begin there. Until a queue stands, work whose time is known may wait
+	// burstBound times what the bound begins with: a burst passes, and its own time
+	// bounds it.
 	firstBound   = time.Second // before any service time is known
 	mostBound    = time.Second
 	boundP50     = 4 // to begin with, the longer of 4 x p50
 	boundP90     = 2 // and 2 x p90
+	burstBound   = 5
 	standAim     = 0.9
 	stretchSpeed = 5   // e-folds per standing memory, at full error
 	stretchMost  = 0.4 // e-folds, for one time that the room was empty
@@ -33,14 +36,14 @@ const (
 	standOff       = 0.5 // until it is there for less than this,
 	standMemoryP50 = 50  // over about so many service times
 	standLeast     = 50 * time.Millisecond
-	standMost      = 5 * time.Second
+	standMost      = 30 * time.Second
 
 	lateMemory = 1.0 / 32 // moving share of late replies
 	lateOn     = 0.3      // above it the newest waiting work goes first, too
 
 	// serviceShare bounds the p90 that a deadline must leave: a p90 swollen by
 	// an incident may not refuse work that asks for most of its time.
-	serviceShare = 0.6
+	serviceShare = 0.8
 
 	exploreWithin = 100 * time.Millisecond // one exploration at least so often
 	levelMemory   = 100 * time.Millisecond // the level's moving average

@@ -18,7 +18,8 @@ const (
 	repliesPerSlot   = 8    // or so many per slot if fewer: at the floor a reply is precious
 	fullShare        = 0.8  // work counts as sent "with the limit full" from this share on
 	answeredShare    = 0.95 // a window closes when so many of its replies are in
-	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor
+	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor,
+	headroom         = 1.25 // and so many square roots of it above
 	latePower        = 4    // how sharply late replies shrink the target
 	maxStep          = 2.0  // most that one window may change the target, either way
 	gain             = 0.25 // how far towards the target a window moves the limit
@@ -28,11 +29,16 @@ const (
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
 	referenceHigh    = 0.75 // up to this
-	lateMemory       = 1.0 / 24
+	lateMemory       = 1.0 / 16
 	lateCut          = 0.5 // halve when more than this share of recent replies is late
 	windowsKept      = 6
-	windowPatience   = 8   // reply times for which a window waits for the last of its work
-	sameLevelRatio   = 1.4 // levels within this factor are one level
+	windowPatience   = 8    // reply times for which a window waits for the last of its work
+	sameLevelRatio   = 1.4  // levels within this factor are one level
+	hardlyScatters   = 0.25 // coefficient of variation of replies that hardly scatter, as
+	scatterMemory    = 0.25 // their moving mean over windows: then
+	kneeRatio        = 1.2  // where halving the limit would shorten a reply by more than this,
+	kneeSlack        = 1.05 // the knee and a little more is tried,
+	kneeKeeps        = 0.97 // and is kept to if it does this share of the work
 	timeScaleSamples = 16
 )
 
@@ -53,6 +59,16 @@ type octave struct {
 		every   int     // windows between the last and the next
 		left    int     // windows until the next
 		limit   float64 // at the last, or when it was doubted; 0 before
+	}
+
+	// knee says that the server has a sharp one, and that the limit keeps close to it;
+	// trial is what is to show it.
+	knee    bool
+	scatter float64 // moving coefficient of variation of the replies in a window
+	trial   struct {
+		due     bool    // since a dip found what the last had
+		level   float64 // slots
+		through float64 // units a second with the limit as it was
 	}
 
 	late    float64   // moving share of late replies, over work sent after the last cut
@@ -83,6 +99,7 @@ type kind uint8
 const (
 	windowKind kind = iota // at the limit
 	dipKind                // at half of it
+	trialKind              // where a sharp knee would be
 )
 
 // A window watches the first max(24, level) dispatches (fewer below three slots) that fill the level,
@@ -102,6 +119,7 @@ type window struct {
 	late     int
 	sumLog   float64 // sum of ln(slots taken) over the tagged
 	sumTime  float64 // seconds of their own, over the answered
+	sumSq    float64 // the sum of the squares of that
 	sumWhole float64 // seconds with those that they were away, too
 	sumStart float64 // seconds since opened, over the tagged not yet back
 }
@@ -110,7 +128,7 @@ type window struct {
 func (w *window) out() int { return w.tagged - w.answered - w.void }
 
 func newOctave(limit, most float64) *octave {
-	o := &octave{limit: max(defaultFloor, limit), most: most}
+	o := &octave{limit: max(defaultFloor, limit), most: most, scatter: 1}
 	o.dip.every, o.dip.left = dipSoon, dipSoon
 	o.open(windowKind)
 	return o
@@ -118,8 +136,12 @@ func newOctave(limit, most float64) *octave {
 
 func (o *octave) open(k kind) {
 	level := o.limit
-	if k == dipKind {
+	switch k {
+	case windowKind:
+	case dipKind:
 		level = max(defaultFloor, o.limit/2)
+	case trialKind:
+		level = max(defaultFloor, o.trial.level)
 	}
 	// A level of 1.4 is one slot, and is full when that is taken.
 	slots := max(1, math.Round(level))
@@ -129,11 +151,11 @@ func (o *octave) open(k kind) {
 	}
 }
 
-// Limit is the limit, or half of it during a dip.
+// Limit is the limit, or less of it during a dip or a trial.
 func (o *octave) Limit() float64 { return o.w.level }
 
-// Dipping reports whether the limit is half of what it was, to measure a reference.
-func (o *octave) Dipping() bool { return o.w.kind == dipKind }
+// Dipping reports whether the limit is less than what it was, to measure.
+func (o *octave) Dipping() bool { return o.w.kind != windowKind }
 
 // Start tags work that fills the level.
 func (o *octave) Start(now mono.Time, inFlight int) {
@@ -192,7 +214,9 @@ func (o *octave) count(now mono.Time, s *Sample, took time.Duration) {
 	case s.Outcome == penstock.Ignored && !s.Late:
 		w.void++
 	default:
-		w.sumTime += s.Own(now).Seconds()
+		own := s.Own(now).Seconds()
+		w.sumTime += own
+		w.sumSq += own * own
 		w.sumWhole += took.Seconds()
 		w.answered++
 		if s.Outcome == penstock.Dropped {
@@ -216,7 +240,7 @@ func (o *octave) cut(now mono.Time, s *Sample) bool {
 		return false
 	}
 	o.limit = max(defaultFloor, min(o.limit, float64(s.InFlightAtStart))/2)
-	o.late, o.cutAt, o.hasCut = 0, now, true
+	o.late, o.cutAt, o.hasCut, o.knee = 0, now, true, false
 	o.said = finding{note: "halved, as most recent replies were late"}
 	o.open(windowKind)
 	return true
@@ -236,11 +260,18 @@ func (o *octave) judge(now mono.Time) {
 		weight: float64(live),
 		set:    live > 0 && w.answered > 0,
 	}
+	if got.set {
+		mean := w.sumTime / float64(w.answered)
+		scatter := math.Sqrt(max(0, w.sumSq/float64(w.answered)-mean*mean)) / max(mean, 1e-9)
+		o.scatter += scatterMemory * (scatter - o.scatter)
+	}
 	late := float64(w.late) / float64(w.tagged)
 	was := w.kind
 	switch {
 	case was == dipKind:
 		o.refer(got)
+	case was == trialKind:
+		o.knee = got.set && late == 0 && got.level >= kneeKeeps*o.trial.through*got.mean
 	case got.set:
 		o.dip.left--
 		o.remember(got)
@@ -250,10 +281,34 @@ func (o *octave) judge(now mono.Time) {
 		o.apply(0, late)
 	}
 	o.open(windowKind)
-	if was == windowKind && o.wantsDip() {
+	switch {
+	case was != windowKind:
+	case o.wantsDip():
 		o.dip.started = now
 		o.open(dipKind)
+	case o.wantsTrial(got, late):
+		o.dip.started = now
+		o.open(trialKind)
 	}
+}
+
+// wantsTrial reports whether to try the limit where the server would just be busy if
+// it had a sharp knee, as workers behind a queue have: by Little's law, where what is
+// inside takes no longer than the reference did. It also sees whether a knee that was
+// found is still there.
+func (o *octave) wantsTrial(got reference, late float64) bool {
+	ratio := o.said.ratio
+	if o.knee {
+		o.knee = late == 0 && o.scatter < 2*hardlyScatters && ratio > 1/kneeKeeps
+		return false
+	}
+	if !o.trial.due || late > 0 || o.scatter >= hardlyScatters || ratio < kneeRatio {
+		return false
+	}
+	o.trial.due = false
+	o.trial.through = got.level / max(got.mean, 1e-9)
+	o.trial.level = math.Ceil(kneeSlack * o.trial.through * o.ref.mean)
+	return o.trial.level < got.level
 }
 
 // doubt has the reference measured again soon, once the limit has moved that far
@@ -279,9 +334,13 @@ func (o *octave) refer(got reference) {
 		got.level = math.Exp(old*math.Log(r.level) + (1-old)*math.Log(got.level))
 		got.mean = old*r.mean + (1-old)*got.mean
 		got.weight = r.weight + 1
+		o.trial.due = true
 	default:
 		got.weight = 1
 		o.dip.every = dipSoon
+	}
+	if o.knee {
+		o.dip.every = dipEvery // which doubt makes sooner
 	}
 	o.ref, o.dip.left = got, o.dip.every
 }
@@ -313,7 +372,7 @@ func (o *octave) usable(level float64) reference {
 	if sum.weight == 0 {
 		return reference{}
 	}
-	return reference{math.Exp(sum.level / sum.weight), sum.mean / sum.weight, 1, true}
+	return reference{level: math.Exp(sum.level / sum.weight), mean: sum.mean / sum.weight, weight: 1, set: true}
 }
 
 // wantsDip counts in windows and not in time: a dip in an outage may have taken
@@ -358,16 +417,21 @@ func (o *octave) shrink(late float64) {
 	}
 }
 
-// apply moves the limit part of the way (in logarithm) to x + sqrt(x), where x is
-// the limit corrected by the ratio found.
+// apply moves the limit part of the way (in logarithm) to x and its headroom, where
+// x is the limit corrected by the ratio found. Close to a knee the margins are half as
+// wide, and the way half as long.
 func (o *octave) apply(ratio, late float64) {
+	target, room, gain := targetRatio, headroom, gain
+	if o.knee {
+		target, room, gain = math.Sqrt(target), room/2, 2*gain
+	}
 	step := maxStep
 	if ratio > 0 {
-		step = targetRatio / ratio
+		step = target / ratio
 	}
 	step *= math.Pow(1-late, latePower)
 	x := o.limit * min(max(step, 1/maxStep), maxStep)
-	to := x + math.Sqrt(x)
+	to := x + room*math.Sqrt(x)
 	if late > lateCut {
 		to = min(to, o.limit) // the headroom of a small limit is more than the cut
 	}
@@ -381,7 +445,7 @@ func (o *octave) apply(ratio, late float64) {
 func (o *octave) ends() (mono.Time, bool) {
 	since := o.dip.started
 	switch {
-	case o.w.full, o.w.kind == dipKind && o.w.openSet:
+	case o.w.full, o.w.kind != windowKind && o.w.openSet:
 		since = o.w.closed
 	case o.w.kind == windowKind:
 		return 0, false
@@ -403,15 +467,22 @@ func (o *octave) Step(now mono.Time) {
 		o.judge(now)
 		return
 	}
-	o.dip.every, o.dip.left = dipEvery, dipEvery
+	if o.w.kind == dipKind {
+		o.dip.every, o.dip.left = dipEvery, dipEvery
+	}
 	o.open(windowKind)
 }
 
 // Explain says what the last window found.
 func (o *octave) Explain() string {
 	state := "at the limit"
-	if o.w.kind == dipKind {
+	switch {
+	case o.w.kind == dipKind:
 		state = "in a dip to measure the reference"
+	case o.w.kind == trialKind:
+		state = "trying whether less does as much"
+	case o.knee:
+		state = "at the limit, close to a sharp knee"
 	}
 	said := o.said.note
 	switch {

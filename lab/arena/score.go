@@ -101,7 +101,7 @@ func (p Plant) cut(phase Phase, seed uint64) limittest.Trial {
 	t := p.Trial
 	t.Seed, t.From, t.Load = seed, 0, nil
 	t.From = t.From.Add(phase.From)
-	left := phase.To
+	left := phase.To + t.Deadline // whoever waits at the end has the same company
 	for _, l := range p.Trial.Load {
 		l.For = min(l.For, left)
 		left -= l.For

@@ -49,10 +49,10 @@ func TestCapacity(t *testing.T) {
 			run := func(inside float64) float64 {
 				trial := Trial{
 					Plant: c.plant, Workers: 20, Service: sim.Constant(10 * time.Millisecond), Deadline: time.Minute,
-					Load: []Load{{For: 12 * time.Second, Of: 3}}, New: func() limit.Law { return limit.Fixed(inside) },
+					Load: []Load{{For: 28 * time.Second, Of: 3}}, New: func() limit.Law { return limit.Fixed(inside) },
 				}
 				// Counted by when asked: with nobody leaving, what is not refused is done.
-				return float64(trial.Run().Between(4*time.Second, 10*time.Second).Good) / 6 / trial.Capacity()
+				return float64(trial.Run().Between(20*time.Second, 26*time.Second).Good) / 6 / trial.Capacity()
 			}
 			if got := run(20); math.Abs(got-1) > 0.05 {
 				t.Errorf("with as much inside as it has workers it does %.3f of its capacity", got)
