@@ -146,6 +146,48 @@ func TestDoomedWorkIsRefusedOnArrival(t *testing.T) {
 	mustWait(t, c, now, 0, penstock.Work{Criticality: penstock.CriticalPlus, Deadline: now + 30*ms, HasDeadline: true})
 }
 
+// A burst of work that says its deadline may wait it out. Once a queue stands, and for
+// work that says nothing, the room's own bound holds.
+func TestBurstWaits(t *testing.T) {
+	c := admission.NewCore(admission.Config{Limit: limit.Fixed(1)})
+	now := mono.Time(0)
+	for range 50 { // service takes 10 ms, so the bound is 40
+		p := mustAdmit(t, c, now, 0, penstock.Work{})
+		now += 10 * ms
+		c.Done(now, p, penstock.OK)
+	}
+	now += 1 * ms
+	p := mustAdmit(t, c, now, 0, penstock.Work{})
+	patient := func() penstock.Work { return penstock.Work{Deadline: now + 1000*ms, HasDeadline: true} }
+	for range 20 {
+		mustWait(t, c, now, 0, patient())
+	}
+	mustWait(t, c, now, 0, penstock.Work{}) // to test the estimate
+	mustRefuse(t, c, now, 0, penstock.Work{}, penstock.ReasonSojourn)
+	mustRefuse(t, c, now, 0, patient(), penstock.ReasonSojourn) // 200 ms are five times as much
+
+	for range 300 {
+		now += 10 * ms
+		c.Done(now, p, penstock.OK)
+		if d, ok := c.Settled(); ok && d.State == admission.Admitted {
+			p = d.Ticket
+		}
+		for range 10 { // and the queue stands
+			c.Offer(now, 0, patient())
+		}
+		for d, ok := c.Settled(); ok; d, ok = c.Settled() {
+			if d.State == admission.Admitted {
+				p = d.Ticket
+			}
+		}
+	}
+	now += 40 * ms
+	c.Step(now)
+	if waiting := c.Stats(now).Waiting; waiting > 0 {
+		t.Errorf("%d have waited for more than 40 ms in a queue that stands", waiting)
+	}
+}
+
 // A full room makes way for work that matters more, and for nothing else.
 func TestFullRoom(t *testing.T) {
 	c := admission.NewCore(admission.Config{Limit: limit.Fixed(1), Routes: []admission.Route{{WaitFor: time.Hour}}})
