@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,35 @@ func TestPlots(t *testing.T) {
 		}
 		if lines != 8 || bytes.Contains(text, []byte("NaN")) {
 			t.Errorf("%s: %d lines", name, lines)
+		}
+	}
+}
+
+// TestCliffs: on some plants a hair decides. The limit that is best does a good deal
+// better than one that is a third higher, which no reply time tells from it.
+func TestCliffs(t *testing.T) {
+	for _, c := range []struct {
+		row, name   string
+		best, above int     // limits
+		keeps       float64 // goodput above, over that of the best, at most
+	}{
+		{"sharing, 4 processors", "5x, bimodal", 6, 8, 0.92},
+		{"sharing, 4 processors", "5x, bimodal", 6, 12, 0.92},
+		{"two classes of work", "10x, bimodal", 8, 10, 0.98},
+	} {
+		i := slices.IndexFunc(arena.Cases(), func(k arena.Case) bool { return k.Row == c.row && k.Name == c.name })
+		trial := arena.Cases()[i].Trial
+		trial.From = trial.From.Add(arena.Cases()[i].Stretches[0].From)
+		good := func(slots int) (good, late int) {
+			trial.New = func() limit.Law { return limit.Fixed(float64(slots)) }
+			r := trial.Run()
+			return r.Good, r.Late
+		}
+		best, bestLate := good(c.best)
+		above, aboveLate := good(c.above)
+		t.Logf("%s, %s: %d good and %d late with %d inside, %d and %d with %d", c.row, c.name, best, bestLate, c.best, above, aboveLate, c.above)
+		if got := float64(above) / float64(best); got > c.keeps {
+			t.Errorf("%s, %s: with %d inside it keeps %.3f of what it does with %d; want at most %g", c.row, c.name, c.above, got, c.best, c.keeps)
 		}
 	}
 }
