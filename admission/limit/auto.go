@@ -18,7 +18,8 @@ const silence = 32
 // found from reply times alone, by the law Octave:
 //
 // It keeps the limit where halving it would shorten a reply by a factor of
-// about 1.4, plus a headroom of the square root of the limit. It measures the
+// about 1.4, plus a headroom of 1.25 square roots of the limit; close to a knee, where
+// replies hardly scatter and a trial has shown one, half of both. It measures the
 // mean time of a window of replies sent while the limit was full, and compares
 // it with the same at about half the present limit: taken in a brief dip, or
 // for free from the windows passed on the way up. A server with spare capacity
