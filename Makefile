@@ -101,7 +101,7 @@ arena: ## real limiters on the same plants, for penstock lab arena (20 minutes a
 	go test -C bench/arena -count=1 -timeout=4h -run='^TestArena$$' -out=results.json -seeds=$(strip $(SEEDS)) .
 
 .PHONY: numbers
-numbers: build ## the default law beside the numbers that it is to reach (10 seeds; an hour)
+numbers: build ## the default law beside the numbers that it is to reach (10 seeds; 20 minutes)
 	bin/penstock lab arena --numbers --cases --seeds 10
 
 .PHONY: plots

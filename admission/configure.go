@@ -23,14 +23,6 @@ type route struct {
 	gone    bool // no longer configured
 }
 
-// bound is how long work of the route may wait; negative: not at all.
-func (r *route) bound() time.Duration {
-	if r.waitFor != 0 {
-		return r.waitFor
-	}
-	return r.pool.bound()
-}
-
 // withDefaults fills in what an empty configuration means.
 func (cfg Config) withDefaults() Config {
 	if len(cfg.Gates) == 0 {

@@ -220,22 +220,12 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 	} else {
 		_, ahead = p.room.LenFrom(band)
 	}
-	bound := r.bound()
-	if bound < 0 {
+	if r.waitFor < 0 {
 		return 0, false, penstock.ReasonQueueFull, false
 	}
-	if r.waitFor == 0 && ahead == 0 && p.room.Len() > 0 {
-		bound = p.beginning() // what stands is beneath it, and not in its way
-	}
-	wait := p.waitBehind(ahead)
-	if r.waitFor == 0 && w.HasDeadline && c.dips(p) {
-		bound, wait = max(2*bound, p.beginning()), wait/2 // the limit is half of what it soon is
-	}
-	if r.waitFor == 0 && !p.stands && (w.HasDeadline || p.patience.known) {
-		bound = max(bound, burstBound*p.beginning())
-	}
-	if r.waitFor == 0 && !w.HasDeadline {
-		bound = min(bound, p.patientFor())
+	bound, wait := r.waitFor, p.waitBehind(ahead)
+	if r.waitFor == 0 {
+		bound, wait = c.foundBound(p, w, ahead, wait)
 	}
 	until = now.Add(bound)
 	why = penstock.ReasonSojourn
@@ -248,6 +238,25 @@ func (c *Core) prospect(now mono.Time, r *route, band int, w *penstock.Work) (un
 		return until, byDeadline, why, true
 	}
 	return until, byDeadline, penstock.ReasonNone, false
+}
+
+// foundBound is the longest wait that a room without a number allows w, and the wait
+// to hold against it.
+func (c *Core) foundBound(p *pool, w *penstock.Work, ahead int, wait time.Duration) (bound, expected time.Duration) {
+	bound = p.bound()
+	if ahead == 0 && p.room.Len() > 0 {
+		bound = p.beginning() // what stands is beneath it, and not in its way
+	}
+	if w.HasDeadline && c.dips(p) {
+		bound, wait = max(2*bound, p.beginning()), wait/2 // the limit is half of what it soon is
+	}
+	if !p.stands && (w.HasDeadline || p.patience.known) {
+		bound = max(bound, burstBound*p.beginning())
+	}
+	if !w.HasDeadline {
+		bound = min(bound, p.patientFor())
+	}
+	return bound, wait
 }
 
 // dips reports whether all gates of a pool are held low for a short while by their

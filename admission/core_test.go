@@ -169,9 +169,6 @@ func TestBurstWaits(t *testing.T) {
 	for range 300 {
 		now += 10 * ms
 		c.Done(now, p, penstock.OK)
-		if d, ok := c.Settled(); ok && d.State == admission.Admitted {
-			p = d.Ticket
-		}
 		for range 10 { // and the queue stands
 			c.Offer(now, 0, patient())
 		}

@@ -419,7 +419,7 @@ func (o *octave) shrink(late float64) {
 
 // apply moves the limit part of the way (in logarithm) to x and its headroom, where
 // x is the limit corrected by the ratio found. Close to a knee the margins are half as
-// wide, and the way half as long.
+// wide, and a window moves it twice as far.
 func (o *octave) apply(ratio, late float64) {
 	target, room, gain := targetRatio, headroom, gain
 	if o.knee {
