@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -92,6 +91,16 @@ func (term *terminal) until(what string, so func(flow.Stats) bool) {
 	untilFlow(term.t, &flowclient.Client{URL: "http://" + term.addr, Flow: "orders"}, what, so)
 }
 
+// kill ends a server as kill -9 does, and waits until it is gone: one that is in a
+// sync of its disk keeps its port and its file for as long as that takes.
+func kill(t *testing.T, server *exec.Cmd) {
+	t.Helper()
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait() // says that it was killed
+}
+
 func full(st flow.Stats) bool { return st.Level >= 1 && st.Items == 16 && st.Stages[0].Blocked == 10 }
 
 // firstPage runs what docs/flow.md shows: a flow that says "full" in
@@ -103,11 +112,7 @@ func firstPage(t *testing.T, dir string) {
 		t.Fatalf("the page has %d blocks of commands", len(blocks))
 	}
 	term := newTerminal(t, dir)
-	_, out := term.start("echo $$; exec " + blocks[0])
-	pid, err := strconv.Atoi(out.until(t, `^(\d+)`)[1])
-	if err != nil {
-		t.Fatal(err)
-	}
+	server, out := term.start("exec " + blocks[0])
 	out.until(t, `serving http`)
 	term.start(blocks[1])
 	offer, offers := term.start(blocks[2])
@@ -119,10 +124,9 @@ func firstPage(t *testing.T, dir string) {
 	}
 	term.start(strings.Replace(blocks[3], "0.1", "0.01", 1))
 	term.until("half of them are shipped", func(st flow.Stats) bool { return st.Counts.Finished >= 50 })
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	term.start(blocks[0])
+	kill(t, server)
+	_, out = term.start(blocks[0])
+	out.until(t, `serving http`)
 	term.until("all are shipped", func(st flow.Stats) bool { return st.Items == 0 && st.Counts.Finished > 0 })
 	if err := offer.Wait(); err != nil || !strings.Contains(offers.String(), "offered 100: ") {
 		t.Errorf("offer: %v %s", err, offers)
@@ -199,9 +203,7 @@ func workersPage(t *testing.T, dir string) {
 	}
 	offer, _ := term.start("exec penstock flow offer orders --ndjson items")
 	term.until("some are packed", func(st flow.Stats) bool { return st.Counts.Finished >= n/4 })
-	if err := server.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, server)
 	_, out = term.start(serve)
 	out.until(t, `serving http`)
 	if err := offer.Wait(); err != nil {
