@@ -42,10 +42,11 @@ func NewBook[T any](most int) *Book[T] {
 // else will find it.
 func (b *Book[T]) Of(callee, route string, create func() *T) *T {
 	at := place{callee[:min(len(callee), MaxKeyBytes)], route[:min(len(route), MaxKeyBytes)]}
+	if e := b.recent.next; e.value != nil && e.place == at {
+		return e.value
+	}
 	e, ok := b.entries[at]
 	switch {
-	case ok && e == b.recent.next:
-		return e.value
 	case ok:
 		e.prev.next, e.next.prev = e.next, e.prev
 	case len(b.entries) < b.most:

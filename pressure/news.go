@@ -13,6 +13,9 @@ const (
 	// newsMemory is the time constant of the moving average: one callee's ticks
 	// (10 ms) are smoothed, and a change is felt within a tenth of a second.
 	newsMemory = 100 * time.Millisecond
+	// newsLeast is the part of the average that a signal makes at least: those of one
+	// instant, and those of a clock that stands, count too.
+	newsLeast = 0.01
 	// NewsFresh is how long what was heard last counts in full.
 	NewsFresh = time.Second
 	// newsDecay is the time constant with which it fades after that.
@@ -45,9 +48,10 @@ func (n *News) Hear(now mono.Time, s Signal) {
 		*n = News{level: s.Level, price: float64(s.Price), delay: float64(s.Delay), comeBack: now, at: now, begun: true}
 	} else {
 		fade := n.fade(now)
-		part := 1 - math.Exp(-max(0, now.Sub(n.at).Seconds())/newsMemory.Seconds())
-		// Signals of one instant, and those of a clock that stands, count too.
-		part = max(part, 0.01)
+		part := newsLeast
+		if passed := now.Sub(n.at).Seconds() / newsMemory.Seconds(); passed > newsLeast {
+			part = max(part, 1-math.Exp(-passed))
+		}
 		n.level = mix2(n.level*fade, s.Level, part)
 		n.price = mix2(n.price*fade, float64(s.Price), part)
 		n.delay = mix2(n.delay*fade, float64(s.Delay), part)

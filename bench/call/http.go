@@ -23,19 +23,29 @@ const (
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// busy keeps a processor busy for two microseconds: what any work of that size
-// costs, where a later answer also finds its reader asleep.
-func busy(http.ResponseWriter, *http.Request) {
-	for begun := time.Now(); time.Since(begun) < 2*time.Microsecond; {
-		looks.Add(1)
-	}
+// document answers as most handlers do: with a header of its own, which costs
+// net/http a map, whoever is the first to want one.
+var document = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"ok":true}`)
+})
+
+// busy keeps a processor busy for two microseconds first: what any work of that
+// size costs, where a later answer also finds its reader asleep.
+func busy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for begun := time.Now(); time.Since(begun) < 2*time.Microsecond; {
+			looks.Add(1)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 var looks atomic.Int64
 
-// httpRows are calls over HTTP/1.1 with a deadline, if timeout is positive, and
-// else without. Each row has its own server and connection.
-func httpRows(ctx context.Context, ctl *admission.Controller, timeout time.Duration) ([]row, func(), error) {
+// httpRows are calls over HTTP/1.1 that next answers, with a deadline, if timeout is
+// positive, and else without. Each row has its own server and connection.
+func httpRows(ctx context.Context, ctl *admission.Controller, next http.Handler, timeout time.Duration) ([]row, func(), error) {
 	sets := func(base http.RoundTripper) http.RoundTripper { return caller{base, timeout > 0} }
 	var stop []func()
 	var rows []row
@@ -44,10 +54,13 @@ func httpRows(ctx context.Context, ctl *admission.Controller, timeout time.Durat
 		handler http.Handler
 		client  func(http.RoundTripper) http.RoundTripper
 	}{
-		{"plain", nothing, func(base http.RoundTripper) http.RoundTripper { return base }},
-		{"by hand", &byHand{next: nothing, deadline: timeout > 0}, sets},
-		{"by hand + 2 us", &byHand{next: http.HandlerFunc(busy), deadline: timeout > 0}, sets},
-		{"penstock", penstockhttp.Handler(ctl, nothing), func(base http.RoundTripper) http.RoundTripper { return &penstockhttp.Transport{Base: base} }},
+		{"plain", next, func(base http.RoundTripper) http.RoundTripper { return base }},
+		{"by hand", &byHand{next: next, deadline: timeout > 0}, sets},
+		{"with care", &carefulHandler{byHand: byHand{next: next, deadline: timeout > 0}}, func(base http.RoundTripper) http.RoundTripper {
+			return &carefulCaller{caller: caller{base, timeout > 0}}
+		}},
+		{"by hand + 2 us", &byHand{next: busy(next), deadline: timeout > 0}, sets},
+		{"penstock", penstockhttp.Handler(ctl, next), func(base http.RoundTripper) http.RoundTripper { return &penstockhttp.Transport{Base: base} }},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -73,6 +86,7 @@ func get(ctx context.Context, client http.RoundTripper, url string) error {
 	if err != nil {
 		return err
 	}
+	r.Header["Accept"] = acceptValue
 	res, err := client.RoundTrip(r)
 	if err != nil {
 		return err
@@ -84,6 +98,7 @@ func get(ctx context.Context, client http.RoundTripper, url string) error {
 
 // The values are shared by all calls: that is the least that a field can cost.
 var (
+	acceptValue   = []string{"application/json"}
 	workValue     = []string{saidWork}
 	deadlineValue = []string{saidDeadline}
 	pressureValue = []string{saidPressure}
@@ -129,10 +144,11 @@ func (h *byHand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	h.next.ServeHTTP(w, r)
-	w.Header()[penstockhttp.FieldPressure] = pressureValue
+	header := w.Header()
+	header[penstockhttp.FieldPressure] = pressureValue
 	if now := time.Now(); now.Sub(h.loadAt) >= pressure.LoadEvery {
-		w.Header()[penstockhttp.FieldLoad] = loadValue
+		header[penstockhttp.FieldLoad] = loadValue
 		h.loadAt = now
 	}
+	h.next.ServeHTTP(w, r)
 }
