@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock-go/penstock"
 	"github.com/penstock-go/penstock/admission/balance"
+	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/queue"
 	"github.com/penstock-go/penstock/mono"
 )
@@ -103,28 +104,24 @@ const (
 
 // A slot holds one unit of work that waits or runs.
 type slot struct {
-	gen             uint32
-	state           slotState
-	sampled         bool // its law has been told
-	answered        bool // by Answered, before its end
-	reported        bool // by Report
-	hasDeadline     bool
-	byDeadline      bool // its wait ends by its deadline, not by the room's bound
-	gate            int32
-	route           int32
-	cost            int32
-	inFlightAtStart int32
-	next            int32 // in the free list
-	handle          queue.Handle
-	rank            penstock.Rank
-	arrived         mono.Time
-	started         mono.Time
-	deadline        mono.Time
-	delay           time.Duration // where reported
-	away            time.Duration // how long it held no slot of its gate, but for the present time
-	left            mono.Time     // since when it holds none, while isAway
-	isAway          bool
-	pool            *pool
+	gen         uint32
+	state       slotState
+	sampled     bool // its law has been told
+	answered    bool // by Answered, before its end
+	hasDeadline bool
+	byDeadline  bool // its wait ends by its deadline, not by the room's bound
+	gate        int32
+	route       int32
+	next        int32 // in the free list
+	handle      queue.Handle
+	rank        penstock.Rank
+	arrived     mono.Time
+	deadline    mono.Time
+	left        mono.Time // since when it holds no slot, while isAway
+	isAway      bool
+	pool        *pool
+
+	limit.Sample // what its gate's law will be told; Away is without the present time
 }
 
 // NewCore returns an idle core. It panics if cfg is not valid.
@@ -369,7 +366,7 @@ func (c *Core) Report(now mono.Time, t Ticket, delay time.Duration) bool {
 	if s == nil || s.state < slotRunning || s.sampled {
 		return false
 	}
-	s.reported, s.delay = true, max(0, delay)
+	s.HasDelay, s.QueueDelay = true, max(0, delay)
 	return true
 }
 
@@ -384,7 +381,7 @@ func (c *Core) Away(now mono.Time, t Ticket) bool {
 	}
 	s.isAway, s.left = true, now
 	g := &c.gates[s.gate]
-	g.lend(int(s.cost))
+	g.lend(s.Cost)
 	if c.pressed {
 		c.pullGate(now, g)
 	}
@@ -405,8 +402,8 @@ func (c *Core) Back(now mono.Time, t Ticket) bool {
 
 func (c *Core) back(now mono.Time, s *slot) {
 	s.isAway = false
-	s.away += now.Sub(s.left)
-	c.gates[s.gate].takeBack(int(s.cost))
+	s.Away += now.Sub(s.left)
+	c.gates[s.gate].takeBack(s.Cost)
 }
 
 // Abandon reports that the caller of running work has left while the callee
@@ -427,8 +424,8 @@ func (c *Core) Abandon(now mono.Time, t Ticket) bool {
 		s.pool.patience.leave(now.Sub(s.arrived))
 	}
 	s.state = slotZombie
-	c.gates[s.gate].zombies += int(s.cost)
-	c.total.zombies += int(s.cost)
+	c.gates[s.gate].zombies += s.Cost
+	c.total.zombies += s.Cost
 	for _, p := range c.gates[s.gate].pools {
 		c.pull(now, c.pools[p])
 	}
@@ -450,8 +447,8 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	g := &c.gates[s.gate]
 	switch {
 	case s.state == slotZombie:
-		g.bury(int(s.cost))
-		c.total.zombies -= int(s.cost)
+		g.bury(s.Cost)
+		c.total.zombies -= s.Cost
 		if o == penstock.OK {
 			if !s.answered {
 				c.total.wasted++
@@ -461,11 +458,11 @@ func (c *Core) Done(now mono.Time, t Ticket, o penstock.Outcome) bool {
 	case !s.sampled:
 		c.sample(now, s, o)
 	}
-	took := now.Sub(s.started)
-	cost := int(s.cost)
+	took := now.Sub(s.Started)
+	cost := s.Cost
 	c.little.end(now, c.total.inFlight, cost, took)
 	c.total.inFlight -= cost
-	g.end(now, cost, took-s.away)
+	g.end(now, cost, took-s.Away)
 	s.pool.pricer.Finished(float64(cost))
 	if s.pool.stands {
 		s.pool.floor.Finished(float64(cost))
@@ -680,8 +677,9 @@ func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 	}
 	s, r := &c.slots[i], &c.routes[routeIndex]
 	s.gen++
-	s.sampled, s.answered, s.reported, s.byDeadline, s.away, s.isAway = false, false, false, false, 0, false
-	s.route, s.pool, s.rank, s.cost = int32(routeIndex), r.pool, rank, int32(cost)
+	s.sampled, s.answered, s.byDeadline, s.isAway = false, false, false, false
+	s.route, s.pool, s.rank = int32(routeIndex), r.pool, rank
+	s.Sample = limit.Sample{Cost: cost}
 	s.arrived, s.deadline, s.hasDeadline = now, w.Deadline, w.HasDeadline
 	r.taken += cost
 	return i
@@ -690,7 +688,7 @@ func (c *Core) take(now mono.Time, routeIndex int, rank penstock.Rank, cost int,
 // release puts a slot back.
 func (c *Core) release(i int32) {
 	s := &c.slots[i]
-	c.routes[s.route].taken -= int(s.cost)
+	c.routes[s.route].taken -= s.Cost
 	s.state = slotFree
 	s.next, c.free = c.free, i
 }
@@ -707,16 +705,16 @@ func (c *Core) find(t Ticket) *slot {
 // start lets a unit run at a gate.
 func (c *Core) start(now mono.Time, i int32, gateIndex int) {
 	s, g := &c.slots[i], &c.gates[gateIndex]
-	s.state, s.gate, s.started = slotRunning, int32(gateIndex), now
+	s.state, s.gate, s.Started = slotRunning, int32(gateIndex), now
 	c.little.advance(now, c.total.inFlight)
 	c.total.admitted++
-	c.total.inFlight += int(s.cost)
+	c.total.inFlight += s.Cost
 	c.sojourn.add(now.Sub(s.arrived), 0)
 	if s.pool.stands {
-		s.pool.floor.Started(s.rank, float64(s.cost))
+		s.pool.floor.Started(s.rank, float64(s.Cost))
 	}
-	g.start(now, int(s.cost))
-	s.inFlightAtStart = int32(g.seen())
+	g.start(now, s.Cost)
+	s.InFlightAtStart = g.seen()
 }
 
 // sample tells the gate how a unit went, and whether it came too late.
@@ -729,7 +727,7 @@ func (c *Core) sample(now mono.Time, s *slot, o penstock.Outcome) {
 		return
 	}
 	s.sampled = true
-	if !s.hasDeadline && (s.started > s.arrived || s.pool.patience.begun) {
+	if !s.hasDeadline && (s.Started > s.arrived || s.pool.patience.begun) {
 		s.pool.patience.stay(now.Sub(s.arrived))
 	}
 	switch o {
@@ -753,7 +751,7 @@ func (c *Core) sampleLate(now mono.Time, s *slot) {
 		end = s.deadline
 	}
 	o := penstock.Dropped
-	if float64(end.Sub(s.started)) < fullBudget*float64(end.Sub(s.arrived)) {
+	if float64(end.Sub(s.Started)) < fullBudget*float64(end.Sub(s.arrived)) {
 		o = penstock.Ignored
 		c.total.ignored++
 	} else {

@@ -162,17 +162,18 @@ func (g *gate) seen() int {
 
 // sample tells the law and the sketch how one unit went.
 func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
+	s.Outcome, s.Late = o, late
 	if o == penstock.OK || late {
-		took := now.Sub(s.started)
-		g.service.add(took, took-s.away)
+		took := now.Sub(s.Started)
+		g.service.add(took, took-s.Away)
 		g.dirty = true
 	}
 	switch o {
 	case penstock.OK:
 		g.good++
 		g.probeWait = 0
-		if g.zombies > 0 && s.started >= g.besideOf {
-			g.beside = min(g.beside, g.slots) + int(s.cost)
+		if g.zombies > 0 && s.Started >= g.besideOf {
+			g.beside = min(g.beside, g.slots) + s.Cost
 		}
 	case penstock.Dropped:
 		g.dropped++
@@ -181,9 +182,7 @@ func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
 	if o == penstock.Dropped || late { // late work that had waited is Ignored, and a ghost all the same
 		g.beside, g.besideOf = 0, now
 	}
-	g.law.Observe(now, limit.Sample{
-		Started: s.started, InFlightAtStart: int(s.inFlightAtStart), QueueDelay: s.delay, HasDelay: s.reported, Away: s.away, Outcome: o, Cost: int(s.cost), Late: late,
-	})
+	g.law.Observe(now, s.Sample)
 	g.setLimit()
 }
 

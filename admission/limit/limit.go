@@ -62,13 +62,13 @@ type Dipper interface {
 type Sample struct {
 	Started         mono.Time     // when it entered the gate
 	InFlightAtStart int           // slots taken at that instant, its own included
+	Cost            int           // slots that it took, at least 1
 	QueueDelay      time.Duration // its wait inside the callee; counts only where HasDelay
-	HasDelay        bool
 	// Away is for how much of its time inside it held no slot, as it was with a callee
 	// that limits itself.
-	Away    time.Duration
-	Outcome penstock.Outcome
-	Cost    int // slots that it took, at least 1
+	Away     time.Duration
+	HasDelay bool
+	Outcome  penstock.Outcome
 	// Late says that the answer was of no use any more: the deadline had
 	// passed or the caller had left. Its Outcome is then Dropped, or Ignored
 	// where the work had spent its time before it entered the gate.
