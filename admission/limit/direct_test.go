@@ -90,8 +90,8 @@ func TestDirectTellsItsLaw(t *testing.T) {
 	inside := limit.Direct(limit.Default(), func() (float64, string) { return math.NaN(), "" })
 	now := mono.Time(0)
 	for i := range 20000 {
-		n := 1 + i%20
-		now = now.Add(100 * time.Microsecond)
+		n := max(1, int(inside.Limit())-i%3)
+		now = now.Add(2 * ms)
 		for _, law := range []limit.Law{alone, inside} {
 			law.(limit.Starter).Start(now, n)
 			law.Observe(now.Add(ms), limit.Sample{Started: now, InFlightAtStart: n, Outcome: penstock.OK, Cost: 1})

@@ -17,7 +17,9 @@ const (
 	windowReplies    = 24   // replies that make a window, or one per slot if more,
 	repliesPerSlot   = 8    // or so many per slot if fewer: at the floor a reply is precious
 	fullShare        = 0.8  // work counts as sent "with the limit full" from this share on
-	answeredShare    = 0.95 // a window closes when so many of its replies are in
+	slowLimit        = 200  // a window does not wait for the slowest limit/200 of its work,
+	slowLeast        = 0.05 // or for a twentieth if that is more,
+	slowMost         = 0.2  // and for all but a fifth
 	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor,
 	headroom         = 1.25 // and so many square roots of it above
 	latePower        = 4    // how sharply late replies shrink the target
@@ -25,7 +27,7 @@ const (
 	gain             = 0.25 // how far towards the target a window moves the limit
 	dipSoon          = 4    // a new reference is measured again after so many windows,
 	dipEvery         = 128  // then after twice as many each time, up to this
-	dipMoved         = 1.25 // and soon again once the limit has moved by this factor
+	dipMoved         = 1.4 // and soon again once the limit has moved by this factor
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
 	referenceHigh    = 0.75 // up to this
@@ -76,6 +78,7 @@ type octave struct {
 	hasCut  bool
 	meanFor time.Duration // moving mean of reply times: the law's own time scale
 
+	slow float64 // share of a window's work that it does not wait for, as of the last dip
 	said finding // what last moved the limit, for Explain
 }
 
@@ -103,12 +106,14 @@ const (
 )
 
 // A window watches the first max(24, level) dispatches (fewer below three slots) that fill the level,
-// until nearly all are answered. Judging sooner would judge the quick ones.
+// until nearly all are answered: of a few, judging sooner would judge the quick ones.
+// Of many the slowest may stay out, if they do in what the window is compared with.
 type window struct {
 	kind     kind
-	level    float64 // the limit in force
-	fill     int     // work sent with so many slots taken fills the level
-	want     int     // dispatches to tag
+	level    float64   // the limit in force
+	fill     int       // work sent with so many slots taken fills the level
+	want     int       // dispatches to tag
+	after    mono.Time // only what is sent later is tagged: an instant tells what was
 	opened   mono.Time
 	openSet  bool // the first dispatch has been tagged
 	tagged   int
@@ -128,7 +133,7 @@ type window struct {
 func (w *window) out() int { return w.tagged - w.answered - w.void }
 
 func newOctave(limit, most float64) *octave {
-	o := &octave{limit: max(defaultFloor, limit), most: most, scatter: 1}
+	o := &octave{limit: max(defaultFloor, limit), most: most, scatter: 1, now: mono.Distant, slow: slowLeast}
 	o.dip.every, o.dip.left = dipSoon, dipSoon
 	o.open(windowKind)
 	return o
@@ -140,13 +145,14 @@ func (o *octave) open(k kind) {
 	case windowKind:
 	case dipKind:
 		level = max(defaultFloor, o.limit/2)
+		o.slow = min(max(slowLeast, o.limit/slowLimit), slowMost)
 	case trialKind:
 		level = max(defaultFloor, o.trial.level)
 	}
 	// A level of 1.4 is one slot, and is full when that is taken.
 	slots := max(1, math.Round(level))
 	o.w = window{
-		kind: k, level: level, fill: int(math.Ceil(fullShare * slots)),
+		kind: k, level: level, after: o.now, fill: int(math.Ceil(fullShare * slots)),
 		want: max(min(windowReplies, repliesPerSlot*int(slots)), int(level)),
 	}
 }
@@ -161,8 +167,8 @@ func (o *octave) Dipping() bool { return o.w.kind != windowKind }
 func (o *octave) Start(now mono.Time, inFlight int) {
 	o.now = now
 	w := &o.w
-	if w.full || inFlight < w.fill {
-		return
+	if inFlight < w.fill || now <= w.after || w.full && now > w.closed {
+		return // what is sent at the instant at which the last was tagged is tagged, too
 	}
 	if !w.openSet {
 		w.opened, w.openSet = now, true
@@ -197,7 +203,7 @@ func (o *octave) Observe(now mono.Time, s *Sample) {
 	if o.cut(now, s) {
 		return
 	}
-	if o.w.full && float64(o.w.answered+o.w.void) >= answeredShare*float64(o.w.tagged) {
+	if o.w.full && float64(o.w.answered+o.w.void) >= (1-o.slow)*float64(o.w.tagged) {
 		o.judge(now)
 	}
 }
@@ -315,7 +321,7 @@ func (o *octave) wantsTrial(got reference, late float64) bool {
 // since: either it was wrong, or the server has changed, or others who share it have.
 func (o *octave) doubt() {
 	if was := o.dip.limit; was > 0 && max(o.limit/was, was/o.limit) > dipMoved {
-		o.dip.every, o.dip.left, o.dip.limit = dipSoon, min(o.dip.left, dipSoon), o.limit
+		o.dip.left, o.dip.limit = min(o.dip.left, dipSoon), o.limit
 	}
 }
 
@@ -390,7 +396,8 @@ func (o *octave) move(got reference, late float64) {
 	if !ref.set {
 		if o.limit >= 1.5 {
 			o.shrink(late)
-			return // a dip follows
+			o.dip.left = 0 // one follows, though the limit may still be within reach of a reference
+			return
 		}
 		o.said = finding{note: "growing, as there is no reference yet"}
 		o.apply(1, late)
