@@ -3,7 +3,7 @@
 // hand: net/http's and grpc-go's own price for the signal's bytes, below which
 // nobody who speaks can come.
 //
-//	make calls                               (2 minutes, on an idle machine)
+//	make calls                               (4 minutes, on an idle machine)
 //	go run -C bench ./call -kinds http -rounds 200
 //
 // Client and server are one process. Their calls go over loopback, one at a time,

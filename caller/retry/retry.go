@@ -42,19 +42,22 @@ func (b Backoff) Wait(retry int, u float64, atLeast time.Duration) time.Duration
 const (
 	DefaultShare = 0.1              // retries per first attempt, as in Google's SRE book, chapter 21
 	budgetMemory = 10 * time.Second // first attempts are remembered for about so long
+	budgetSaved  = 0.05             // share of what the remembered ones earned that may be saved up: half a second's worth
 	budgetSpare  = 1.0              // retries that need no first attempt, per memory: a quiet client may try once
+	budgetFew    = 3.0              // with that, so many may be saved up at any rate
 )
 
-// A Budget allows retries up to a share of the first attempts of the last ten
-// seconds, plus one. Its counts decay exponentially, so it has no window edges,
-// and nothing to save up beyond ten seconds' worth. It is for one goroutine at a
-// time. Make one with [NewBudget].
+// A Budget allows a share of a retry for each first attempt. What is not spent may be
+// saved up to half a second's worth, or three, so that a storm after a quiet time has no more
+// retries than any other: what ten seconds had saved would be half as many again in
+// its first ten. A quiet client may try once in ten seconds. It is for one
+// goroutine at a time. Make one with [NewBudget].
 type Budget struct {
-	share   float64
-	firsts  float64
-	retries float64
-	at      mono.Time
-	begun   bool
+	share  float64
+	firsts float64 // of the last ten seconds, fading
+	left   float64 // retries that may be sent
+	at     mono.Time
+	begun  bool
 }
 
 // NewBudget returns a budget of the given share, 0 to 1. It panics outside that
@@ -63,23 +66,30 @@ func NewBudget(share float64) *Budget {
 	if !(share >= 0 && share <= 1) {
 		panic("retry: a budget is a share from 0 to 1")
 	}
-	return &Budget{share: share}
+	return &Budget{share: share, left: budgetSpare}
 }
 
 // First counts a first attempt.
 func (b *Budget) First(now mono.Time) {
-	b.decay(now)
+	b.pass(now)
 	b.firsts++
+	b.left = min(b.left+b.share, b.most())
 }
 
 // Allow reports whether a retry may be sent now, and counts it if so.
 func (b *Budget) Allow(now mono.Time) bool {
-	b.decay(now)
-	if b.retries+1 > b.share*b.firsts+budgetSpare {
+	b.pass(now)
+	if b.left < 1 {
 		return false
 	}
-	b.retries++
+	b.left--
 	return true
+}
+
+// most is how many retries may be saved up.
+func (b *Budget) most() float64 {
+	earned := b.share * b.firsts
+	return max(budgetSaved*earned, min(budgetSpare+earned, budgetFew))
 }
 
 // decayed is exp(-x). Nearly always little time has passed, and three terms of the
@@ -91,11 +101,12 @@ func decayed(x float64) float64 {
 	return math.Exp(-x)
 }
 
-func (b *Budget) decay(now mono.Time) {
+// pass lets time pass.
+func (b *Budget) pass(now mono.Time) {
 	if b.begun && now > b.at {
-		keep := decayed(float64(now.Sub(b.at)) / float64(budgetMemory))
-		b.firsts *= keep
-		b.retries *= keep
+		memories := float64(now.Sub(b.at)) / float64(budgetMemory)
+		b.firsts *= decayed(memories)
+		b.left = max(min(b.left, b.most()), min(b.left+budgetSpare*memories, budgetSpare))
 	}
 	if !b.begun || now > b.at {
 		b.at, b.begun = now, true

@@ -65,6 +65,30 @@ func TestBudgetBoundsAmplification(t *testing.T) {
 	}
 }
 
+// What a quiet time has not spent is no reserve for the storm after it: its first ten
+// seconds see no more retries than any other.
+func TestBudgetSavesLittle(t *testing.T) {
+	const share, perSecond, spike = 0.1, 800, 2000
+	b := retry.NewBudget(share)
+	now := mono.Time(0)
+	for range 60 * perSecond {
+		now = now.Add(time.Second / perSecond)
+		b.First(now)
+	}
+	firsts, retries := 0, 0
+	for range 10 * spike {
+		now = now.Add(time.Second / spike)
+		b.First(now)
+		firsts++
+		for b.Allow(now) {
+			retries++
+		}
+	}
+	if saved := float64(retries) - share*float64(firsts); saved < 0.4*share*perSecond || saved > 0.51*share*perSecond {
+		t.Errorf("%d retries of %d first attempts: %.0f were saved up; want half a second's, %.0f", retries, firsts, saved, 0.5*share*perSecond)
+	}
+}
+
 func TestQuietClientMayRetryOnce(t *testing.T) {
 	b := retry.NewBudget(0.1)
 	now := mono.Time(0)
