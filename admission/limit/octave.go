@@ -27,7 +27,7 @@ const (
 	gain             = 0.25 // how far towards the target a window moves the limit
 	dipSoon          = 4    // a new reference is measured again after so many windows,
 	dipEvery         = 128  // then after twice as many each time, up to this
-	dipMoved         = 1.4 // and soon again once the limit has moved by this factor
+	dipMoved         = 1.4  // and soon again once the limit has moved by this factor
 	referenceMemory  = 4    // most dips that the old reference counts for when a dip repeats its level
 	referenceLow     = 0.25 // a reference counts while its level is this share of the window's
 	referenceHigh    = 0.75 // up to this
