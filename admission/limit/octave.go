@@ -17,9 +17,9 @@ const (
 	windowReplies    = 24   // replies that make a window, or one per slot if more,
 	repliesPerSlot   = 8    // or so many per slot if fewer: at the floor a reply is precious
 	fullShare        = 0.8  // work counts as sent "with the limit full" from this share on
-	slowLimit        = 200  // a window does not wait for the slowest limit/200 of its work,
-	slowLeast        = 0.05 // or for a twentieth if that is more,
-	slowMost         = 0.2  // and for all but a fifth
+	slowLimit        = 200  // a window leaves out the slowest limit/200 of its work,
+	slowLeast        = 0.05 // a twentieth at least
+	slowMost         = 0.2  // and a fifth at most
 	targetRatio      = 1.4  // keep the limit where halving it shortens a reply by this factor,
 	headroom         = 1.25 // and so many square roots of it above
 	latePower        = 4    // how sharply late replies shrink the target
@@ -113,7 +113,7 @@ type window struct {
 	level    float64   // the limit in force
 	fill     int       // work sent with so many slots taken fills the level
 	want     int       // dispatches to tag
-	after    mono.Time // only what is sent later is tagged: an instant tells what was
+	after    mono.Time // only what is sent later is tagged: its instant is all that tells
 	opened   mono.Time
 	openSet  bool // the first dispatch has been tagged
 	tagged   int

@@ -47,11 +47,10 @@ const (
 	budgetFew    = 3.0              // with that, so many may be saved up at any rate
 )
 
-// A Budget allows a share of a retry for each first attempt. What is not spent may be
-// saved up to half a second's worth, or three, so that a storm after a quiet time has no more
-// retries than any other: what ten seconds had saved would be half as many again in
-// its first ten. A quiet client may try once in ten seconds. It is for one
-// goroutine at a time. Make one with [NewBudget].
+// A Budget allows a share of a retry for each first attempt. Of what is not spent, half
+// a second's worth may be saved up, or three retries: with ten seconds' worth, the first
+// ten of a storm had half as many again as the share. A client that is quiet may retry
+// once in ten seconds. It is for one goroutine at a time. Make one with [NewBudget].
 type Budget struct {
 	share  float64
 	firsts float64 // of the last ten seconds, fading
