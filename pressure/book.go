@@ -42,7 +42,7 @@ func NewBook[T any](most int) *Book[T] {
 // else will find it.
 func (b *Book[T]) Of(callee, route string, create func() *T) *T {
 	at := place{callee[:min(len(callee), MaxKeyBytes)], route[:min(len(route), MaxKeyBytes)]}
-	if e := b.recent.next; e.value != nil && e.place == at {
+	if e := b.recent.next; e != &b.recent && e.place == at {
 		return e.value
 	}
 	e, ok := b.entries[at]

@@ -49,7 +49,7 @@ const (
 
 // A Budget allows a share of a retry for each first attempt. Of what is not spent, half
 // a second's worth may be saved up, or three retries: with ten seconds' worth, the first
-// ten of a storm had half as many again as the share. A client that is quiet may retry
+// ten of a storm had nearly half as many again as the share. A client that is quiet may retry
 // once in ten seconds. It is for one goroutine at a time. Make one with [NewBudget].
 type Budget struct {
 	share  float64
