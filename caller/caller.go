@@ -127,10 +127,13 @@ func (c *Client) BeginAt(now mono.Time, callee, route string, w penstock.Work, r
 		c.mu.Unlock()
 		return Call{}, errBulkhead
 	}
-	u := rand.Float64() //nolint:forbidigo // the shell is where randomness enters
 	c.mu.Lock()
 	p := c.peers.Of(callee, route, c.create)
 	governed := p.Governed(now)
+	u := 0.0
+	if !governed { // who limits itself is not throttled
+		u = rand.Float64() //nolint:forbidigo // the shell is where randomness enters
+	}
 	t, refused := p.Ask(now, w, relayed, u)
 	switch {
 	case refused != nil:

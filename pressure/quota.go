@@ -73,7 +73,7 @@ func ParseQuota(field string) (q Quota, ok bool) {
 	if len(field) > MaxFieldBytes {
 		return Quota{}, false
 	}
-	s := scanner{field}
+	s := scanner{field: field}
 	s.spaces()
 	for members := 1; ; members++ {
 		one, known, well := s.readQuota()
@@ -84,7 +84,7 @@ func ParseQuota(field string) (q Quota, ok bool) {
 			q, ok = one, true
 		}
 		s.blanks()
-		if s.rest == "" {
+		if s.done() {
 			return q, ok
 		}
 		if !s.take(',') {
@@ -97,11 +97,11 @@ func ParseQuota(field string) (q Quota, ok bool) {
 // readQuota reads a member: a String with parameters. known says that it has
 // an r.
 func (s *scanner) readQuota() (q Quota, known, well bool) {
-	name := s.rest
+	from := s.at + 1
 	if s.peek() != '"' || !s.skipString() {
 		return q, false, false
 	}
-	q.Policy = unquote(name[1 : len(name)-len(s.rest)-1])
+	q.Policy = unquote(s.field[from : s.at-1])
 	for s.take(';') {
 		s.spaces()
 		key, ok := s.readKey()

@@ -42,7 +42,7 @@ type dictionary struct {
 
 func readDictionary(field string) (d dictionary) {
 	d.malformed = len(field) > MaxFieldBytes
-	d.rest = field
+	d.field = field
 	d.spaces()
 	return d
 }
@@ -50,16 +50,80 @@ func readDictionary(field string) (d dictionary) {
 // next reads a member. It reports false at the end, and at the first fault: a
 // caller that sees malformed afterwards must forget every member it was given.
 func (d *dictionary) next() bool {
-	if d.malformed || d.rest == "" {
+	if d.malformed || d.done() {
 		return false
 	}
 	d.members++
-	if d.members > MaxFieldMembers || !d.member() || !d.separator() {
+	if d.members > MaxFieldMembers || !d.plain() && !d.general() {
 		d.malformed = true
 		return false
 	}
 	return true
 }
+
+// plain reads a member as penstock writes them, in half the time: a key of
+// letters, a number or a word without parameters, and then the end or a comma, a
+// space and the next. All else it leaves to general.
+func (d *dictionary) plain() bool {
+	f, i := d.field, d.at
+	for i < len(f) && isLower(f[i]) {
+		i++
+	}
+	key := f[d.at:i]
+	if key == "" || i+1 >= len(f) || f[i] != '=' {
+		return false
+	}
+	i++
+	var v item
+	var ok bool
+	if isDigit(f[i]) {
+		v, i, ok = plainNumber(f, i)
+	} else {
+		v, i, ok = plainWord(f, i)
+	}
+	switch {
+	case !ok:
+		return false
+	case i == len(f):
+	case i+2 < len(f) && f[i] == ',' && f[i+1] == ' ' && isLower(f[i+2]):
+		i += 2
+	default:
+		return false
+	}
+	d.key, d.value, d.at = key, v, i
+	return true
+}
+
+// plainNumber reads a number without a sign, of up to 12 digits and 3 more.
+func plainNumber(f string, i int) (v item, end int, ok bool) {
+	from, n, scale := i, int64(0), int64(1000)
+	for ; i < len(f) && isDigit(f[i]); i++ {
+		n = 10*n + int64(f[i]-'0')
+	}
+	v.kind, ok = integer, i-from <= 12
+	if i < len(f) && f[i] == '.' {
+		i++
+		v.kind, ok = decimal, ok && i < len(f) && isDigit(f[i])
+		for ; i < len(f) && isDigit(f[i]) && scale > 1; i++ {
+			n = 10*n + int64(f[i]-'0')
+			scale /= 10
+		}
+	}
+	v.thousandths = n * scale
+	return v, i, ok
+}
+
+// plainWord reads a token of lower-case letters and underscores.
+func plainWord(f string, i int) (v item, end int, ok bool) {
+	from := i
+	for i < len(f) && (isLower(f[i]) || f[i] == '_') {
+		i++
+	}
+	return item{kind: token, token: f[from:i]}, i, i > from && f[from] != '_'
+}
+
+// general reads a member as the grammar has it, and what stands behind it.
+func (d *dictionary) general() bool { return d.member() && d.separator() }
 
 func (d *dictionary) member() (ok bool) {
 	if d.key, ok = d.readKey(); !ok {
@@ -79,14 +143,14 @@ func (d *dictionary) member() (ok bool) {
 
 // separator consumes what stands between two members, or the rest.
 func (d *dictionary) separator() bool {
-	if d.blanks(); d.rest == "" {
+	if d.blanks(); d.done() {
 		return true
 	}
 	if !d.take(',') {
 		return false
 	}
 	d.blanks()
-	return d.rest != "" // no comma at the end
+	return !d.done() // no comma at the end
 }
 
 // readSingleItem reads a field that is one item (section 4.2, "item").
@@ -94,55 +158,58 @@ func readSingleItem(field string) (item, bool) {
 	if len(field) > MaxFieldBytes {
 		return item{}, false
 	}
-	s := scanner{field}
+	s := scanner{field: field}
 	s.spaces()
 	v, ok := s.readItem()
 	s.spaces()
-	return v, ok && s.rest == ""
+	return v, ok && s.done()
 }
 
-// A scanner consumes a field from its front.
-type scanner struct{ rest string }
+// A scanner reads a field from its front.
+type scanner struct {
+	field string
+	at    int // bytes read
+}
+
+func (s *scanner) done() bool { return s.at >= len(s.field) }
 
 // peek returns the next byte; 0, which no field may contain, at the end.
 func (s *scanner) peek() byte {
-	if s.rest == "" {
+	if s.done() {
 		return 0
 	}
-	return s.rest[0]
+	return s.field[s.at]
 }
 
 func (s *scanner) take(c byte) bool {
-	if s.rest == "" || s.rest[0] != c {
+	if s.peek() != c {
 		return false
 	}
-	s.rest = s.rest[1:]
+	s.at++
 	return true
 }
 
 // spaces skips spaces.
 func (s *scanner) spaces() {
-	for s.rest != "" && s.rest[0] == ' ' {
-		s.rest = s.rest[1:]
+	for s.peek() == ' ' {
+		s.at++
 	}
 }
 
 // blanks skips spaces and tabs.
 func (s *scanner) blanks() {
-	for s.rest != "" && (s.rest[0] == ' ' || s.rest[0] == '\t') {
-		s.rest = s.rest[1:]
+	for s.peek() == ' ' || s.peek() == '\t' {
+		s.at++
 	}
 }
 
-// span consumes the longest prefix of bytes of the class.
+// span reads the longest run of bytes of the class.
 func (s *scanner) span(class byteClass) string {
-	n := 0
-	for n < len(s.rest) && classes[s.rest[n]]&class != 0 {
-		n++
+	from := s.at
+	for s.at < len(s.field) && classes[s.field[s.at]]&class != 0 {
+		s.at++
 	}
-	prefix := s.rest[:n]
-	s.rest = s.rest[n:]
-	return prefix
+	return s.field[from:s.at]
 }
 
 // readKey reads a key (section 4.2.3.3).
@@ -172,11 +239,11 @@ func (s *scanner) readBareItem() (item, bool) {
 	case c == ':':
 		return item{kind: other}, s.skipBytes()
 	case c == '@':
-		s.rest = s.rest[1:]
+		s.at++
 		v, ok := s.readNumber()
 		return item{kind: other}, ok && v.kind == integer
 	case c == '%':
-		s.rest = s.rest[1:]
+		s.at++
 		return item{kind: other}, s.skipDisplayString()
 	}
 	return item{}, false
@@ -215,7 +282,7 @@ func (s *scanner) readNumber() (item, bool) {
 }
 
 func (s *scanner) readBoolean() (item, bool) {
-	s.rest = s.rest[1:]
+	s.at++
 	switch {
 	case s.take('1'):
 		return item{kind: boolean, thousandths: 1000}, true
@@ -245,7 +312,7 @@ func (s *scanner) skipParameters() bool {
 // skipInnerList skips a list in parentheses, which cannot nest (section
 // 4.2.1.2).
 func (s *scanner) skipInnerList() bool {
-	s.rest = s.rest[1:]
+	s.at++
 	for {
 		s.spaces()
 		if s.take(')') {
@@ -262,14 +329,14 @@ func (s *scanner) skipInnerList() bool {
 
 // skipString skips a string (section 4.2.5).
 func (s *scanner) skipString() bool {
-	for i := 1; i < len(s.rest); i++ {
-		switch c := s.rest[i]; {
+	for s.at++; !s.done(); s.at++ {
+		switch c := s.peek(); {
 		case c == '"':
-			s.rest = s.rest[i+1:]
+			s.at++
 			return true
 		case c == '\\':
-			i++
-			if i == len(s.rest) || s.rest[i] != '"' && s.rest[i] != '\\' {
+			s.at++
+			if c := s.peek(); c != '"' && c != '\\' {
 				return false
 			}
 		case c < ' ' || c > '~':
@@ -282,7 +349,7 @@ func (s *scanner) skipString() bool {
 // skipBytes skips a byte sequence (section 4.2.7). Only its alphabet is
 // checked: no field of ours holds one.
 func (s *scanner) skipBytes() bool {
-	s.rest = s.rest[1:]
+	s.at++
 	s.span(base64Byte)
 	for range 2 {
 		s.take('=')
@@ -297,19 +364,21 @@ func (s *scanner) skipDisplayString() bool {
 	if !s.take('"') {
 		return false
 	}
-	for s.rest != "" {
-		c := s.rest[0]
-		s.rest = s.rest[1:]
+	for !s.done() {
+		c := s.peek()
+		s.at++
 		switch {
 		case c == '"':
 			return true
 		case c < ' ' || c > '~':
 			return false
 		case c == '%':
-			if len(s.rest) < 2 || !isLowerHex(s.rest[0]) || !isLowerHex(s.rest[1]) {
-				return false
+			for range 2 {
+				if !isLowerHex(s.peek()) {
+					return false
+				}
+				s.at++
 			}
-			s.rest = s.rest[2:]
 		}
 	}
 	return false
@@ -345,5 +414,6 @@ var classes = func() (table [256]byteClass) {
 }()
 
 func isDigit(c byte) bool    { return c >= '0' && c <= '9' }
-func isAlpha(c byte) bool    { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+func isLower(c byte) bool    { return c >= 'a' && c <= 'z' }
+func isAlpha(c byte) bool    { return isLower(c) || c >= 'A' && c <= 'Z' }
 func isLowerHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' }

@@ -12,10 +12,24 @@ import (
 )
 
 // members writes what a dictionary holds as "key=kind:value", joined by blanks.
-func members(field string) (string, bool) {
+func members(field string) (string, bool) { return membersBy((*dictionary).next, field) }
+
+// membersByGrammar is members without the short way for what is plain.
+func membersByGrammar(field string) (string, bool) {
+	return membersBy(func(d *dictionary) bool {
+		if d.malformed || d.done() {
+			return false
+		}
+		d.members++
+		d.malformed = d.members > MaxFieldMembers || !d.general()
+		return !d.malformed
+	}, field)
+}
+
+func membersBy(next func(*dictionary) bool, field string) (string, bool) {
 	var out []string
 	d := readDictionary(field)
-	for d.next() {
+	for next(&d) {
 		v := d.value
 		switch v.kind {
 		case token:
@@ -139,6 +153,9 @@ var grammar = func() *regexp.Regexp {
 // agree demands that the reader and the grammar accept the same fields.
 func agree(t interface{ Fatalf(string, ...any) }, field string) {
 	got, ok := members(field)
+	if general, okGeneral := membersByGrammar(field); ok != okGeneral || ok && got != general {
+		t.Fatalf("%q: read %q, %v; without the short way %q, %v", field, got, ok, general, okGeneral)
+	}
 	want := grammar.MatchString(field)
 	if len(field) > MaxFieldBytes {
 		want = false
@@ -151,7 +168,7 @@ func agree(t interface{ Fatalf(string, ...any) }, field string) {
 func grammarProperty(t *rapid.T) {
 	piece := rapid.SampledFrom([]string{
 		"a", "level", "b1", "*", "=", ",", ", ", " ", "\t", ";", "; ", "(", ")", "\"", "\\", "?1", "?0", "?", "@", "1", "-", ".",
-		"0.25", "12", "tok", "Tok/x", ":", ":aGk=:", "==", "%\"", "%", "c3", "x=1", "y=2.5", "z=(1 2)", `s="q"`, "w=tok;p=1", "\x00", "é",
+		"0.25", "12", "1.2345", "1234567890123", "level=0.5", "c=critical_plus", "k=3", "tok", "_t", "Tok/x", ":", ":aGk=:", "==", "%\"", "%", "c3", "x=1", "y=2.5", "z=(1 2)", `s="q"`, "w=tok;p=1", "\x00", "é",
 	})
 	agree(t, strings.Join(rapid.SliceOfN(piece, 0, 14).Draw(t, "pieces"), ""))
 }

@@ -24,6 +24,9 @@ const (
 // asking: the estimate could otherwise never be corrected.
 const exploreWithin = 100 * time.Millisecond
 
+// decaysPerMemory is in how many steps a Memory's worth of the past is forgotten.
+const decaysPerMemory = 1000
+
 // Config shapes a Throttle; the zero Config means the defaults.
 type Config struct {
 	// K is how many requests are sent per accepted one, at least 1. The closer to
@@ -105,7 +108,7 @@ func (t *Throttle) decay(now mono.Time) {
 	switch {
 	case !t.begun:
 		t.at, t.asked, t.begun = now, now, true
-	case now > t.at:
+	case now.Sub(t.at) > t.cfg.Memory/decaysPerMemory:
 		keep := math.Exp(-now.Sub(t.at).Seconds() / t.cfg.Memory.Seconds())
 		t.requests *= keep
 		t.accepts *= keep
