@@ -2,7 +2,6 @@ package penstockhttp
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -98,36 +97,4 @@ func listField(h http.Header, name string, most int) (string, bool) {
 		return "", false
 	}
 	return strings.Join(lines, ", "), true
-}
-
-// Trust lists the callers whose criticality is believed, by the address of the
-// connection's other end. That may be a proxy: trust one that listens to
-// strangers only if it strips their Penstock-* fields and baggage.
-type Trust []netip.Prefix
-
-// Loopback is the default trust: 127.0.0.0/8 and ::1.
-func Loopback() Trust {
-	return Trust{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-}
-
-// Includes reports whether a [http.Request]'s RemoteAddr is trusted. An address
-// that is not IP:port, such as a Unix socket's or one that a middleware took
-// from a forwarding field, never is.
-func (t Trust) Includes(remoteAddr string) bool {
-	if len(t) == 0 {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(remoteAddr)
-	return err == nil && t.IncludesAddr(peer.Addr())
-}
-
-// IncludesAddr reports whether an address is trusted. Its zone does not matter.
-func (t Trust) IncludesAddr(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	for _, p := range t {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/admission/limit/limittest"
 	"github.com/penstock-go/penstock/lab/arena"
 )
 
@@ -120,30 +121,34 @@ func TestPlots(t *testing.T) {
 }
 
 // TestCliffs: on some plants a hair decides. The limit that is best does a good deal
-// better than one that is a third higher, which no reply time tells from it.
+// better than one that is an eighth to twice as high, which no reply time tells from it.
 func TestCliffs(t *testing.T) {
 	for _, c := range []struct {
 		row, name   string
 		best, above int     // limits
 		keeps       float64 // goodput above, over that of the best, at most
+		slower      float64 // p99 of good requests above, over that of the best, at least
 	}{
-		{"sharing, 4 processors", "5x, bimodal", 6, 8, 0.92},
-		{"sharing, 4 processors", "5x, bimodal", 6, 12, 0.92},
-		{"two classes of work", "10x, bimodal", 8, 10, 0.98},
+		{"sharing, 4 processors", "5x, bimodal", 6, 8, 0.92, 0},
+		{"sharing, 4 processors", "5x, bimodal", 6, 12, 0.92, 0},
+		{"two classes of work", "10x, bimodal", 8, 10, 0.98, 0},
+		{"Go's collector", "5x, constant", 8, 9, 1, 1.3},
 	} {
 		i := slices.IndexFunc(arena.Cases(), func(k arena.Case) bool { return k.Row == c.row && k.Name == c.name })
 		trial := arena.Cases()[i].Trial
 		trial.From = trial.From.Add(arena.Cases()[i].Stretches[0].From)
-		good := func(slots int) (good, late int) {
+		under := func(slots int) limittest.Result {
 			trial.New = func() limit.Law { return limit.Fixed(float64(slots)) }
-			r := trial.Run()
-			return r.Good, r.Late
+			return trial.Run()
 		}
-		best, bestLate := good(c.best)
-		above, aboveLate := good(c.above)
-		t.Logf("%s, %s: %d good and %d late with %d inside, %d and %d with %d", c.row, c.name, best, bestLate, c.best, above, aboveLate, c.above)
-		if got := float64(above) / float64(best); got > c.keeps {
+		best, above := under(c.best), under(c.above)
+		t.Logf("%s, %s: %d good, %d late and a p99 of %v with %d inside; %d, %d and %v with %d",
+			c.row, c.name, best.Good, best.Late, best.P(0.99), c.best, above.Good, above.Late, above.P(0.99), c.above)
+		if got := float64(above.Good) / float64(best.Good); got > c.keeps {
 			t.Errorf("%s, %s: with %d inside it keeps %.3f of what it does with %d; want at most %g", c.row, c.name, c.above, got, c.best, c.keeps)
+		}
+		if got := float64(above.P(0.99)) / float64(best.P(0.99)); got < c.slower {
+			t.Errorf("%s, %s: with %d inside p99 is %.2f times what it is with %d; want %g at least", c.row, c.name, c.above, got, c.best, c.slower)
 		}
 	}
 }
