@@ -113,7 +113,7 @@ micro: ## what limiters cost per call, ours and others (2 minutes)
 	bash bench/arena/micro/run.sh
 
 .PHONY: calls
-calls: ## what a call costs with the signal, beside its fields alone (4 minutes)
+calls: ## what a call costs with the signal, beside its fields alone (2 minutes)
 	bash bench/call/run.sh
 
 .PHONY: live

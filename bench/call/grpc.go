@@ -35,6 +35,7 @@ func grpcRows(ctx context.Context, ctl *admission.Controller) ([]row, func(), er
 	}{
 		{"plain", nil, nil},
 		{"by hand", []grpc.ServerOption{grpc.UnaryInterceptor(new(answerer).serve)}, []grpc.DialOption{grpc.WithUnaryInterceptor(ask)}},
+		{"with care", []grpc.ServerOption{grpc.UnaryInterceptor(new(carefulAnswerer).serve)}, []grpc.DialOption{grpc.WithUnaryInterceptor(new(ledger).ask)}},
 		{"penstock", penstockgrpc.Server(ctl), penstockgrpc.Client(penstockgrpc.ClientConfig{})},
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,7 +19,7 @@ import (
 var errMute = errors.New("the signal has not come")
 
 func main() {
-	kinds := flag.String("kinds", "http,http/json,http/deadline,grpc,grpc/deadline", "what to measure")
+	kinds := flag.String("kinds", "http,http/json,http/deadline,http/json/deadline,grpc,grpc/deadline", "what to measure")
 	rounds := flag.Int("rounds", 100, "runs of each row")
 	calls := flag.Int("calls", 300, "calls of a run")
 	profile := flag.String("profile", "", "a row's name: make its calls alone, rounds x calls of them, and write their CPU profile to call.prof")
@@ -36,8 +36,9 @@ func measure(kinds []string, rounds, calls int, profile string) error {
 	fmt.Printf("%s, %d processors, %d interleaved runs of %d calls\n\n", runtime.Version(), runtime.GOMAXPROCS(0), rounds, calls)
 	for _, kind := range kinds {
 		ctx := penstock.WithWork(context.Background(), penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(3)})
+		base, timed := strings.CutSuffix(kind, "/deadline")
 		timeout := time.Duration(0)
-		if strings.HasSuffix(kind, "/deadline") {
+		if timed {
 			timeout = time.Hour
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(ctx, timeout)
@@ -46,15 +47,15 @@ func measure(kinds []string, rounds, calls int, profile string) error {
 		var rows []row
 		var stop func()
 		var err error
-		switch kind {
-		case "http", "http/deadline":
+		switch base {
+		case "http":
 			rows, stop, err = httpRows(ctx, ctl, nothing, timeout)
 		case "http/json":
 			rows, stop, err = httpRows(ctx, ctl, document, timeout)
-		case "grpc", "grpc/deadline":
+		case "grpc":
 			rows, stop, err = grpcRows(ctx, ctl)
 		default:
-			err = fmt.Errorf("-kinds: %q, allowed are http, http/json, http/deadline, grpc and grpc/deadline", kind)
+			err = fmt.Errorf("-kinds: %q, allowed are http, http/json and grpc, and each with /deadline behind it", kind)
 		}
 		if err != nil {
 			return err

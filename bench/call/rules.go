@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/penstock-go/penstock"
 )
 
@@ -78,4 +80,28 @@ type watched struct {
 func (w *watched) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// ask is ask for calls that are somebody else's: what they say comes out of their
+// context.
+func (l *ledger) ask(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	begun := l.begin()
+	defer l.end(begun)
+	if _, ok := penstock.WorkFrom(ctx); !ok {
+		return errMute
+	}
+	return ask(ctx, method, req, reply, cc, invoke, opts...)
+}
+
+// A carefulAnswerer is an answerer that notes its calls, and tells the handler what
+// they are: their context carries it.
+type carefulAnswerer struct {
+	answerer
+	ledger
+}
+
+func (a *carefulAnswerer) serve(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	begun := a.begin()
+	defer a.end(begun)
+	return a.answerer.serve(context.WithValue(ctx, carriedKey{}, info), req, info, next)
 }
