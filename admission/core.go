@@ -161,7 +161,7 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 	why := penstock.ReasonNone
 	switch {
 	case c.draining || r.gone: // an order and no estimate: observe mode obeys it
-		return c.refuse(now, r, p, rank, penstock.ReasonDraining)
+		return c.refuse(now, p, rank, penstock.ReasonDraining, 0)
 	case w.HasDeadline && w.Deadline <= now:
 		why = penstock.ReasonDeadline
 	case r.cap > 0 && r.taken > 0 && r.taken+cost > r.cap:
@@ -190,7 +190,7 @@ func (c *Core) enter(now mono.Time, routeIndex int, w *penstock.Work, explored b
 		return c.observed(now, routeIndex, rank, cost, w, why)
 	}
 	if why != penstock.ReasonNone {
-		return c.refuse(now, r, p, rank, why)
+		return c.refuse(now, p, rank, why, until.Sub(now))
 	}
 	return c.wait(now, routeIndex, rank, band, cost, w, until, byDeadline)
 }
@@ -281,7 +281,7 @@ func (c *Core) wait(now mono.Time, routeIndex int, rank penstock.Rank, band, cos
 		weak, weakHandle, found := p.room.Weakest(it.Band)
 		if !found {
 			c.release(i)
-			return c.refuse(now, &c.routes[routeIndex], p, rank, penstock.ReasonQueueFull)
+			return c.refuse(now, p, rank, penstock.ReasonQueueFull, 0)
 		}
 		p.room.Remove(weakHandle)
 		c.settleRefused(now, weak.ID, penstock.ReasonPriority)

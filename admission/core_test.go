@@ -470,3 +470,28 @@ func TestTimeGoesBackwards(t *testing.T) {
 		t.Errorf("%d in flight, service %v", s.InFlight, s.Service)
 	}
 }
+
+// TestExplainBurst: what a refusal names is how long the work itself might have
+// waited: in a burst, longer than in a queue that stands.
+func TestExplainBurst(t *testing.T) {
+	core := admission.NewCore(admission.Config{Limit: limit.Fixed(1), Seed: 1})
+	now := mono.Time(0)
+	for range 30 {
+		d := core.Offer(now, 0, penstock.Work{})
+		now = now.Add(10 * time.Millisecond)
+		core.Done(now, d.Ticket, penstock.OK)
+	}
+	allowed := 5 * 4 * core.Stats(now).Service.P50
+	for range 1000 {
+		d := core.Offer(now, 0, penstock.Work{HasDeadline: true, Deadline: now.Add(time.Minute)})
+		if d.State != admission.Refused {
+			continue
+		}
+		want := fmt.Sprintf("longer than the %v that the room allowed", allowed.Round(10*time.Microsecond))
+		if got, _ := core.ExplainRefusal(now, d.Refusal.ID); !strings.Contains(got, want) {
+			t.Errorf("%q; want %q", got, want)
+		}
+		return
+	}
+	t.Error("nothing was refused")
+}

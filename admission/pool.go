@@ -326,7 +326,7 @@ func (c *Core) publish(now mono.Time, p *pool, price penstock.Price, why penstoc
 	v := c.blank(p)
 	*v = verdict{at: now, ranked: ranked, price: price, signal: signal}
 	if price > 0 {
-		v.errs = c.errorsFor(now, p, why, p.bound())
+		v.errs = c.errorsFor(now, p, why, 0)
 	}
 	p.price = price
 	p.door.verdict.Store(v)

@@ -11,36 +11,33 @@ import (
 	"github.com/penstock-go/penstock/pressure"
 )
 
-// refuse counts and returns a refusal of work that never entered the room.
-func (c *Core) refuse(now mono.Time, r *route, p *pool, rank penstock.Rank, why penstock.Reason) Decision {
+// refuse counts and returns a refusal of work that never entered the room. allowed is
+// how long it might have waited there.
+func (c *Core) refuse(now mono.Time, p *pool, rank penstock.Rank, why penstock.Reason, allowed time.Duration) Decision {
 	c.total.refused[why][rank.Criticality()]++
 	p.refusals++
 	p.denied = p.denied || why == penstock.ReasonSojourn
 	c.pressed = true
-	bound := p.bound()
-	if r.waitFor > 0 {
-		bound = r.waitFor
-	}
-	return Decision{Refusal: &c.errorsFor(now, p, why, bound)[c.rng.Uint64()%jitters]}
+	return Decision{Refusal: &c.errorsFor(now, p, why, allowed)[c.rng.Uint64()%jitters]}
 }
 
 // settleRefused refuses work that the room has just let go.
 func (c *Core) settleRefused(now mono.Time, i int32, why penstock.Reason) {
 	s := &c.slots[i]
 	c.total.waiting--
-	d := c.refuse(now, &c.routes[s.route], s.pool, s.rank, why)
+	d := c.refuse(now, s.pool, s.rank, why, now.Sub(s.arrived))
 	d.Ticket = c.ticket(i)
 	c.settled = append(c.settled, d)
 	c.release(i)
 }
 
-// errorsFor returns the errors of one reason, made once per tick. bound is how
+// errorsFor returns the errors of one reason, made once per tick. allowed is how
 // long the first of them might have waited.
-func (c *Core) errorsFor(now mono.Time, p *pool, why penstock.Reason, bound time.Duration) *[jitters]penstock.RejectedError {
+func (c *Core) errorsFor(now mono.Time, p *pool, why penstock.Reason, allowed time.Duration) *[jitters]penstock.RejectedError {
 	if errs := p.refusedBy[why]; errs != nil {
 		return errs
 	}
-	id := c.memory.add(c.record(now, p, why, bound))
+	id := c.memory.add(c.record(now, p, why, allowed))
 	base := max(p.retry, pressure.MinRetry)
 	errs := new([jitters]penstock.RejectedError)
 	for i := range errs {
@@ -75,16 +72,16 @@ type record struct {
 	gates            int32
 	limit            float64
 	level            float64
-	oldest, bound    time.Duration
+	oldest, allowed  time.Duration
 	p50, p90         time.Duration
 	retry            time.Duration
 }
 
-func (c *Core) record(now mono.Time, p *pool, why penstock.Reason, bound time.Duration) record {
+func (c *Core) record(now mono.Time, p *pool, why penstock.Reason, allowed time.Duration) record {
 	r := record{
 		at: now, why: why, price: p.pricer.Price(), stands: p.stands, lifo: p.lifo && p.order != queue.Fair,
 		waiting: int32(p.room.Len()), gates: int32(len(p.gates)), level: p.level(now),
-		bound: bound, p50: p.service.P50, p90: p.service.P90, retry: p.retry,
+		allowed: allowed, p50: p.service.P50, p90: p.service.P90, retry: p.retry,
 	}
 	for _, i := range p.gates {
 		g := &c.gates[i]
@@ -127,7 +124,7 @@ func (r record) explain(now mono.Time) string {
 	case penstock.ReasonQueueFull:
 		b.WriteString("the waiting room was full of work at least as important, or allows no waiting.")
 	case penstock.ReasonSojourn:
-		fmt.Fprintf(&b, "it waited, or would have waited, longer than the %v that the room allowed.", short(r.bound))
+		fmt.Fprintf(&b, "it waited, or would have waited, longer than the %v that the room allowed.", short(r.allowed))
 	case penstock.ReasonDeadline:
 		fmt.Fprintf(&b, "its deadline had passed, or would have left too little for a service time of %v (p90).", short(r.p90))
 	case penstock.ReasonPriority:
