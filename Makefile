@@ -104,6 +104,10 @@ arena: ## real limiters on the same plants, for penstock lab arena (20 minutes a
 numbers: build ## the default law beside the numbers that it is to reach (10 seeds; 20 minutes)
 	bin/penstock lab arena --numbers --cases --seeds 10
 
+.PHONY: soak
+soak: ## twenty minutes of twice what a server can do, 30 times for each service law (12 minutes)
+	PENSTOCK_FULL=1 go test ./lab/arena -run Soak -v -timeout 60m
+
 .PHONY: plots
 plots: build ## the pictures in docs/laws.md
 	bin/penstock lab arena --plots docs/img

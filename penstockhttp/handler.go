@@ -69,7 +69,7 @@ type handler struct {
 	options
 	level     func() float64
 	cohortKey uint64
-	peers     latestPeers
+	peers     peers
 	teller    *fields.Teller
 }
 
@@ -79,7 +79,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := mono.Now()
-	trusted := h.peers.includes(h.trust, r.RemoteAddr)
+	trusted := h.peers.trusts(h.trust, r.RemoteAddr)
 	work := h.workOf(r, trusted, now)
 	asked := work
 	asked.HasDeadline = false // the controller looks after it, and counts

@@ -1,6 +1,7 @@
 package penstockhttp
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -23,8 +24,8 @@ func (t Trust) Includes(remoteAddr string) bool {
 	if len(t) == 0 {
 		return false
 	}
-	peer, err := netip.ParseAddrPort(remoteAddr)
-	return err == nil && t.IncludesAddr(peer.Addr())
+	at, err := netip.ParseAddrPort(remoteAddr)
+	return err == nil && t.IncludesAddr(at.Addr())
 }
 
 // IncludesAddr reports whether an address is trusted. Its zone does not matter.
@@ -38,30 +39,38 @@ func (t Trust) IncludesAddr(addr netip.Addr) bool {
 	return false
 }
 
-// latestPeers remembers which of the latest callers are trusted. A connection's
-// address is the same for all of its requests, and to read it takes as long as to
-// read their fields. It holds at most as many as it has places, with addresses of at
-// most latestPeerBytes.
-type latestPeers [64]atomic.Pointer[latestPeer]
+// peers remembers whether callers are trusted. A connection's address is the same for
+// all of its requests, and to read it takes as long as to read their fields. It holds
+// at most as many as it has places, with addresses of at most peerBytes. Of two that
+// want one place the later gets it for one in replacesPeer of its requests: where
+// connections are many, all would else be written for each other.
+type peers [1024]atomic.Pointer[peer]
 
-const latestPeerBytes = 80
+const (
+	peerBytes    = 80
+	replacesPeer = 8
+)
 
-type latestPeer struct {
+type peer struct {
 	addr    string
 	trusted bool
 }
 
-// includes is what [Trust.Includes] reports; trust is the same each time.
-func (l *latestPeers) includes(trust Trust, remoteAddr string) bool {
+// trusts is what [Trust.Includes] reports; trust is the same each time.
+func (p *peers) trusts(trust Trust, remoteAddr string) bool {
 	n := len(remoteAddr)
-	if n < 2 || n > latestPeerBytes {
+	if n < 3 || n > peerBytes {
 		return trust.Includes(remoteAddr)
 	}
-	place := &l[remoteAddr[n-1]&7<<3|remoteAddr[n-2]&7] // by the port's last two digits
-	if peer := place.Load(); peer != nil && peer.addr == remoteAddr {
-		return peer.trusted
+	port := 100*int(remoteAddr[n-3]) + 10*int(remoteAddr[n-2]) + int(remoteAddr[n-1]) // its last digits
+	place := &p[port%len(p)]
+	known := place.Load()
+	if known != nil && known.addr == remoteAddr {
+		return known.trusted
 	}
-	peer := &latestPeer{strings.Clone(remoteAddr), trust.Includes(remoteAddr)}
-	place.Store(peer)
-	return peer.trusted
+	trusted := trust.Includes(remoteAddr)
+	if known == nil || rand.Uint32()%replacesPeer == 0 { //nolint:forbidigo // decides what is remembered, and nothing else
+		place.Store(&peer{strings.Clone(remoteAddr), trusted})
+	}
+	return trusted
 }
