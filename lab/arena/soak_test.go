@@ -3,13 +3,14 @@ package arena_test
 import (
 	"math"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/penstock-go/penstock/admission/limit"
 	"github.com/penstock-go/penstock/admission/limit/limittest"
-	"github.com/penstock-go/penstock/sim"
+	"github.com/penstock-go/penstock/lab/arena"
 )
 
 // The soak: what is due in each half minute, and of the last minutes beside the
@@ -28,23 +29,18 @@ func TestSoak(t *testing.T) {
 	if os.Getenv(limittest.FullEnv) == "" {
 		t.Skipf("takes twelve minutes: set %s=1", limittest.FullEnv)
 	}
-	const mean = 10 * time.Millisecond
-	for _, service := range []struct {
-		name string
-		law  sim.ServiceLaw
-	}{
-		{"constant", sim.Constant(mean)},
-		{"exponential", sim.Exponential(mean)},
-		{"lognormal", sim.LogNormal{Of: mean, CV2: 9}},
-		{"bimodal", sim.Bimodal{Fast: mean / 2, Slow: mean * 11 / 2, Share: 0.1}},
-	} {
-		t.Run(service.name, func(t *testing.T) {
+	for _, c := range arena.Cases() {
+		service, ok := strings.CutPrefix(c.Name, "2x, ")
+		if c.Row != "queue, 8 workers" || !ok {
+			continue
+		}
+		t.Run(service, func(t *testing.T) {
 			all := make([]soaked, soakSeeds)
 			var wg sync.WaitGroup
 			for half := range 2 {
 				wg.Go(func() {
 					for seed := half; seed < soakSeeds; seed += 2 {
-						all[seed] = soak(service.law, uint64(seed))
+						all[seed] = soak(c.Trial, uint64(seed))
 					}
 				})
 			}
@@ -68,11 +64,8 @@ func TestSoak(t *testing.T) {
 // last five minutes over that of the first.
 type soaked struct{ mean, worst, p99 float64 }
 
-func soak(service sim.ServiceLaw, seed uint64) soaked {
-	trial := limittest.Trial{
-		Workers: 8, Service: service, Deadline: 100 * time.Millisecond,
-		Load: []limittest.Load{{For: soakFor, Of: 2}}, Seed: seed,
-	}
+func soak(trial limittest.Trial, seed uint64) soaked {
+	trial.Seed, trial.Load = seed, []limittest.Load{{For: soakFor, Of: 2}}
 	under := func(law func() limit.Law) limittest.Result {
 		trial.New = law
 		return trial.Run()
