@@ -31,10 +31,28 @@ func peersProperty(t *rapid.T) {
 
 func TestPeers(t *testing.T) { rapid.Check(t, peersProperty) }
 
-func TestPeersAllocateNothing(t *testing.T) {
+// TestPeersRemember: an address is read once, until another caller has its place.
+func TestPeersRemember(t *testing.T) {
+	const first, other = "127.0.0.1:4711", "127.0.0.2:14711"
 	var known peers
-	trust := Loopback()
-	if n := testing.AllocsPerRun(100, func() { known.trusts(trust, "127.0.0.1:4711") }); n != 0 {
-		t.Errorf("%v allocations", n)
+	holds := func(addr string) bool {
+		for i := range known {
+			if peer := known[i].Load(); peer != nil && peer.addr == addr {
+				return true
+			}
+		}
+		return false
+	}
+	if !known.trusts(Loopback(), first) || !known.trusts(nil, first) {
+		t.Fatal("it reads an address again")
+	}
+	for requests := 0; !holds(other); requests++ {
+		if requests == 1000 || !holds(first) {
+			t.Fatalf("after %d requests of another caller the first has its place: %v", requests, holds(first))
+		}
+		known.trusts(Loopback(), other)
+	}
+	if holds(first) || !known.trusts(nil, other) {
+		t.Error("two have one place, or the later is not remembered")
 	}
 }

@@ -22,18 +22,22 @@ const (
 	soakSeeds   = 30
 	soakGoodput = 0.95
 	soakP99     = 1.2
+
+	soakServices = 4
 )
 
 // TestSoak: over twenty minutes at twice the capacity nothing drifts.
 func TestSoak(t *testing.T) {
 	if os.Getenv(limittest.FullEnv) == "" {
-		t.Skipf("takes twelve minutes: set %s=1", limittest.FullEnv)
+		t.Skipf("needs twelve minutes of two processors: run make soak, or set %s=1", limittest.FullEnv)
 	}
+	ran := 0
 	for _, c := range arena.Cases() {
 		service, ok := strings.CutPrefix(c.Name, "2x, ")
 		if c.Row != "queue, 8 workers" || !ok {
 			continue
 		}
+		ran++
 		t.Run(service, func(t *testing.T) {
 			all := make([]soaked, soakSeeds)
 			var wg sync.WaitGroup
@@ -56,6 +60,9 @@ func TestSoak(t *testing.T) {
 			}
 			t.Logf("%d runs: %.3f of what is attainable, %.3f in the worst half minute of all; p99 of the last five minutes at most %.2f of the first's", soakSeeds, sum.mean, sum.worst, sum.p99)
 		})
+	}
+	if ran != soakServices {
+		t.Errorf("%d service laws; want %d", ran, soakServices)
 	}
 }
 
