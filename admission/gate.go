@@ -162,7 +162,9 @@ func (g *gate) seen() int {
 
 // sample tells the law and the sketch how one unit went.
 func (g *gate) sample(now mono.Time, s *slot, o penstock.Outcome, late bool) {
-	s.Outcome, s.Late = o, late
+	if o != penstock.OK || late { // a sample begins as OK, and copying what has just been written stalls
+		s.Outcome, s.Late = o, late
+	}
 	if o == penstock.OK || late {
 		took := now.Sub(s.Started)
 		g.service.add(took, took-s.Away)
