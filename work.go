@@ -8,6 +8,9 @@ import (
 
 // Work describes one unit of work that asks to enter. The zero Work is a first
 // attempt of unspecified criticality, cost one, with no deadline and no flow.
+//
+// Its methods take a pointer, as they are called just after a field was set: a copy
+// has to wait for what was set, for half as long as a whole refusal takes.
 type Work struct {
 	// Criticality says how much the work matters. Unspecified means [Critical]
 	// to a library user's controller; hosts that face strangers replace it with
@@ -42,11 +45,11 @@ type Work struct {
 const MaxCost = 1000
 
 // Slots is how many slots the work takes: Cost within 1 to [MaxCost].
-func (w Work) Slots() int { return min(max(w.Cost, 1), MaxCost) }
+func (w *Work) Slots() int { return min(max(w.Cost, 1), MaxCost) }
 
 // Rank is the work's place in the order of who is refused first. Unspecified
 // criticality ranks as [Critical] and an unspecified cohort as cohort 0.
-func (w Work) Rank() Rank {
+func (w *Work) Rank() Rank {
 	c := w.Criticality
 	if c == Unspecified {
 		c = Critical

@@ -89,7 +89,7 @@ func TestPrice(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	for cost, want := range map[int]int{-5: 1, 0: 1, 1: 1, 7: 7, 1000: 1000, 1001: 1000, 1 << 40: 1000} {
-		if got := (penstock.Work{Cost: cost}).Slots(); got != want {
+		if got := (&penstock.Work{Cost: cost}).Slots(); got != want {
 			t.Errorf("cost %d takes %d slots, want %d", cost, got, want)
 		}
 	}

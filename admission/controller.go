@@ -211,15 +211,13 @@ func (c *Controller) leave(t Ticket) bool {
 // settle hands out decisions and arms the timer, where there are any and it is
 // needed. The lock is held.
 func (c *Controller) settle() {
-	if c.core.refusing != c.refusing.Load() {
-		c.refusing.Store(c.core.refusing)
-	}
-	if c.core.pressed || len(c.core.settled) > 0 {
+	if k := c.core; k.pressed || len(k.settled) > 0 || k.refusing != c.refusing.Load() {
 		c.settleAll()
 	}
 }
 
 func (c *Controller) settleAll() {
+	c.refusing.Store(c.core.refusing)
 	for {
 		d, ok := c.core.Settled()
 		if !ok {

@@ -538,7 +538,7 @@ func (c *Core) Settled() (Decision, bool) {
 // advance brings the core to now and returns the instant to use.
 func (c *Core) advance(now mono.Time) mono.Time {
 	if c.pressed || now < c.now || now >= c.tickAt {
-		now = c.settleDue(now)
+		return c.settleDue(now)
 	}
 	c.now = now
 	return now

@@ -69,7 +69,7 @@ func TestPriceFallsFromTheTop(t *testing.T) {
 			w.add(meek)
 			w.add(&after)
 			w.loop.Run(9 * 1e9)
-			if p := w.host.Core.Stats(w.loop.Now()).Price; p.Admits(penstock.Work{Criticality: penstock.Critical}.Rank()) {
+			if p := w.host.Core.Stats(w.loop.Now()).Price; p.Admits((&penstock.Work{Criticality: penstock.Critical}).Rank()) {
 				t.Errorf("in the flood the price is %d: the class below it is admitted", p)
 			}
 			w.loop.Run(20 * 1e9)

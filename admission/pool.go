@@ -192,7 +192,8 @@ func (p *pool) outranked(r penstock.Rank) bool {
 	if above > penstock.CriticalPlus {
 		return false
 	}
-	n, _ := p.room.LenFrom(penstock.Work{Criticality: above, Attempt: 2}.Rank().Band())
+	least := penstock.Work{Criticality: above, Attempt: 2}
+	n, _ := p.room.LenFrom(least.Rank().Band())
 	return n > 0
 }
 

@@ -112,11 +112,12 @@ func (c *Core) Entrance(now Instant) error {
 }
 
 func (c *Core) newEntry(now Instant, o *Offer, s *stage) *entry {
+	w := penstock.Work{Cost: o.Cost, Criticality: min(o.Criticality, penstock.CriticalPlus)}
 	e := &entry{deadPos: -1, Item: Item{
 		No: c.epoch.number(), Flow: c.def.Name, ID: o.ID, Key: o.Key, Stage: s.Name,
 		Created: now.Wall, Deadline: o.Deadline, Size: int32(len(o.Payload)),
-		Cost: int32(penstock.Work{Cost: o.Cost}.Slots()),
-		Rank: penstock.Work{Criticality: min(o.Criticality, penstock.CriticalPlus)}.Rank(),
+		Cost: int32(w.Slots()),
+		Rank: w.Rank(),
 	}}
 	if o.Due > now.Wall {
 		e.Due = o.Due

@@ -101,7 +101,7 @@ func (r *refServer) offer(o flow.Offer) {
 	r.items = append(r.items, o)
 }
 
-func bandOf(o flow.Offer) int { return penstock.Work{Criticality: o.Criticality}.Rank().Band() }
+func bandOf(o flow.Offer) int { return (&penstock.Work{Criticality: o.Criticality}).Rank().Band() }
 
 func order(t *rapid.T) {
 	def := line(flow.WIPMax)

@@ -263,7 +263,7 @@ func TestRecording(t *testing.T) {
 	if h := lines[0]; h.Recording != "gateway" || h.Version != 1 || !slices.Equal(h.Routes, []string{"/"}) || h.Started.IsZero() {
 		t.Errorf("first line: %+v", h)
 	}
-	critical := int(penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(0)}.Rank())
+	critical := int((&penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(0)}).Rank())
 	for i, want := range []line{
 		{Outcome: "ok"}, {Outcome: "ignored"}, {Refused: "queue_full"}, {Outcome: "ok", Abandoned: true, DeadlineUS: 30000, Rank: critical},
 	} {

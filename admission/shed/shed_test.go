@@ -168,8 +168,10 @@ func BenchmarkStep(b *testing.B) {
 
 func ExamplePricer() {
 	var p shed.Pricer
-	batch := penstock.Work{Criticality: penstock.Sheddable, Cohort: penstock.CohortAt(0)}.Rank()
-	users := penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(0)}.Rank()
+	rankOf := func(c penstock.Criticality) penstock.Rank {
+		return (&penstock.Work{Criticality: c, Cohort: penstock.CohortAt(0)}).Rank()
+	}
+	batch, users := rankOf(penstock.Sheddable), rankOf(penstock.Critical)
 	for range 100 {
 		p.Offered(batch, 1)
 	}
