@@ -100,15 +100,15 @@ type Call struct {
 //
 // relayed is [Outgoing.Relayed] of the call's context: see [Peer.Ask].
 func (c *Client) Begin(callee, route string, w penstock.Work, relayed bool) (Call, error) {
-	if k, ok := c.quietly(w); ok {
+	if k, ok := c.quietly(w.HasDeadline); ok {
 		return k, nil // without a look at the clock
 	}
 	return c.BeginAt(mono.Now(), callee, route, w, relayed)
 }
 
 // quietly lets a call through for which nothing is to be asked.
-func (c *Client) quietly(w penstock.Work) (Call, bool) {
-	if !c.quiet.Load() || w.HasDeadline {
+func (c *Client) quietly(hasDeadline bool) (Call, bool) {
+	if !c.quiet.Load() || hasDeadline {
 		return Call{}, false
 	}
 	c.unasked.Add(1)
@@ -117,7 +117,7 @@ func (c *Client) quietly(w penstock.Work) (Call, bool) {
 
 // BeginAt is Begin for a host that has read the clock already.
 func (c *Client) BeginAt(now mono.Time, callee, route string, w penstock.Work, relayed bool) (Call, error) {
-	if k, ok := c.quietly(w); ok {
+	if k, ok := c.quietly(w.HasDeadline); ok {
 		return k, nil
 	}
 	b := c.bulkheads[callee]

@@ -67,7 +67,7 @@ func (c *client) begin(ctx context.Context, target, method string) (attempt, con
 	}
 	a := attempt{k, ctx, out.Visit}
 	out.Visit.Went(k)
-	if value := fields.Work(out.Work); value != nil {
+	if value := fields.Work(&out.Work); value != nil {
 		ctx = metadata.AppendToOutgoingContext(ctx, KeyWork, value[0])
 	}
 	return a, ctx, nil

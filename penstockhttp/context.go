@@ -26,8 +26,8 @@ type timedVisit struct {
 	cancel          context.CancelFunc
 }
 
-func (c *visitContext) begin(parent context.Context, work penstock.Work, level func() float64) {
-	c.visit.Init(work, level)
+func (c *visitContext) begin(parent context.Context, work *penstock.Work, level func() float64) {
+	c.visit.Init(*work, level)
 	c.serving = penstock.Serving{Context: parent, Visit: &c.visit}
 }
 

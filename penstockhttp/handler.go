@@ -94,7 +94,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err, trusted)
 		return
 	}
-	h.serve(w, r, work, permit, pass, h.expose.tells(trusted))
+	h.serve(w, r, &work, permit, pass, h.expose.tells(trusted))
 }
 
 // workOf says what the request is, from its fields and then from the options.
@@ -148,7 +148,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error, trus
 }
 
 // serve runs next with a permit.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, work penstock.Work, permit admission.Permit, pass caller.Call, tell bool) {
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, work *penstock.Work, permit admission.Permit, pass caller.Call, tell bool) {
 	out, x := wrap(w)
 	x.handler, x.permit, x.pass, x.tell = h, permit, pass, tell
 	x.context.begin(r.Context(), work, h.level)

@@ -120,7 +120,7 @@ func (t *Transport) call(r *http.Request, ctx context.Context) (*http.Response, 
 		return nil, err
 	}
 	out.Visit.Went(k)
-	res, err := t.base.RoundTrip(outgoing(r, out.Work, now))
+	res, err := t.base.RoundTrip(outgoing(r, &out.Work, now))
 	a := answerOf(r.Context(), res, err)
 	out.Visit.Came(k, a, k.End(a))
 	return res, err
@@ -159,7 +159,7 @@ func routeOf(r *http.Request) string {
 }
 
 // outgoing is r with the fields that say what it is. r itself is its caller's.
-func outgoing(r *http.Request, work penstock.Work, now mono.Time) *http.Request {
+func outgoing(r *http.Request, work *penstock.Work, now mono.Time) *http.Request {
 	both := new(struct {
 		http.Request
 		deadline [1]string

@@ -18,7 +18,7 @@ var works [penstock.Criticalities][penstock.Cohorts + 1][2]atomic.Pointer[[]stri
 
 // Work is the value of the field Penstock-Work, nil for none. Messages share it:
 // it must not be changed in place.
-func Work(w penstock.Work) []string {
+func Work(w *penstock.Work) []string {
 	if w.Criticality >= penstock.Criticalities || w.Cohort > penstock.Cohorts || w.Attempt < 0 || w.Attempt > 1 {
 		return work(w)
 	}
@@ -30,9 +30,9 @@ func Work(w penstock.Work) []string {
 	return *at.Load()
 }
 
-func work(w penstock.Work) []string {
+func work(w *penstock.Work) []string {
 	var buf [48]byte
-	b := pressure.AppendWork(buf[:0], w)
+	b := pressure.AppendWork(buf[:0], *w)
 	if len(b) == 0 {
 		return nil
 	}

@@ -24,7 +24,7 @@ func works(t *rapid.T) {
 		Cohort:      penstock.Cohort(rapid.Uint8().Draw(t, "cohort")),
 		Attempt:     rapid.IntRange(-1, 3).Draw(t, "attempt"),
 	}
-	got, again := fields.Work(w), fields.Work(w)
+	got, again := fields.Work(&w), fields.Work(&w)
 	want := string(pressure.AppendWork(nil, w))
 	if want == "" {
 		if got != nil {
@@ -134,7 +134,7 @@ func TestNoAllocations(t *testing.T) {
 	teller := fields.NewTeller(pressure.AppendLoad)
 	work := penstock.Work{Criticality: penstock.Critical, Cohort: penstock.CohortAt(3)}
 	if n := testing.AllocsPerRun(100, func() {
-		fields.Work(work)
+		fields.Work(&work)
 		teller.Tell(0, pressure.Signal{Level: 0.5}, pressure.Signal{})
 		teller.Count(0, false)
 	}); n != 0 {
