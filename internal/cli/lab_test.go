@@ -199,6 +199,7 @@ func TestLabArenaUsage(t *testing.T) {
 		"no seeds":       {[]string{"--seeds", "0"}, []string{"--seeds", "from 1 to 1000"}},
 		"no such file":   {[]string{"--from", bad + "x"}, []string{"--from", "no such file"}},
 		"another format": {[]string{"--from", bad}, []string{"bad.json", `format: "x"`}},
+		"no such law":    {[]string{"--numbers", "--law", "fixed"}, []string{`"fixed"`, "delay, aimd"}},
 		"an argument":    {[]string{"x"}, []string{"unknown command"}},
 	} {
 		code, stdout, stderr := runMain(t, "", append([]string{"lab", "arena"}, c.args...)...)
@@ -210,5 +211,20 @@ func TestLabArenaUsage(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", name, stderr, want)
 			}
 		}
+	}
+}
+
+// Each law is held to the numbers by itself.
+func TestLabArenaLaws(t *testing.T) {
+	seen := map[string]string{}
+	for _, law := range []string{"auto", "delay", "aimd", "vegas", "gradient2"} {
+		code, stdout, stderr := runMain(t, "", "lab", "arena", "--numbers", "--law", law, "--plant", "^queue, 8 workers, 2x, exponential$", "--seeds", "1")
+		if code != 0 || !strings.Contains(stdout, "of 1 lines") {
+			t.Fatalf("%s: code %d\n%s%s", law, code, stdout, stderr)
+		}
+		if other, ok := seen[stdout]; ok {
+			t.Errorf("%s and %s come to the same:\n%s", law, other, stdout)
+		}
+		seen[stdout] = law
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,11 +28,13 @@ limiters do comes from a file: real code of their modules, run by "make arena".
 In a clone of the repository it is there already.
 
 --numbers runs something else: the default law on every plant and in every event
-for which a number is to be reached, and says which are. All of it takes an hour;
---plant picks.`
+for which a number is to be reached, and says which are. With five seeds all of it
+takes ten minutes; --plant picks. --law holds another one to the same: aimd, vegas,
+gradient2, or delay, which is told by the servers how long each request queued in
+them and need infer nothing.`
 
 func labArenaCommand() *cobra.Command {
-	var from, page, only, plots string
+	var from, page, only, plots, law string
 	var seeds int
 	var asJSON, numbers, each bool
 	cmd := &cobra.Command{
@@ -48,7 +51,7 @@ func labArenaCommand() *cobra.Command {
 				return nil
 			}
 			if numbers {
-				return runNumbers(cmd, only, seeds, each)
+				return runNumbers(cmd, law, only, seeds, each)
 			}
 			plants, err := arenaPlants(only)
 			if seeds < 1 || seeds > arena.MaxSeeds {
@@ -87,13 +90,24 @@ func labArenaCommand() *cobra.Command {
 	flags.IntVar(&seeds, "seeds", 5, "replications of the virtual runs")
 	flags.BoolVar(&asJSON, "json", false, "print as JSON")
 	flags.BoolVar(&numbers, "numbers", false, "hold the default law to the numbers that it is to reach")
+	flags.StringVar(&law, "law", "auto", "with --numbers: the law, one of "+strings.Join(numbersLaws, ", "))
 	flags.StringVar(&plots, "plots", "", "write pictures of the default law in a step, a lull and a storm into this folder, and nothing else")
 	flags.BoolVar(&each, "cases", false, "with --numbers: a line for each load and service law, too")
 	return cmd
 }
 
+// numbersLaws are the laws that need no number. Delay needs servers that report.
+var numbersLaws = []string{"auto", "delay", "aimd", "vegas", "gradient2"}
+
 // runNumbers runs the cases whose row or name matches, and prints the table.
-func runNumbers(cmd *cobra.Command, only string, seeds int, each bool) error {
+func runNumbers(cmd *cobra.Command, law, only string, seeds int, each bool) error {
+	if !slices.Contains(numbersLaws, law) {
+		return usage(fmt.Errorf("lab arena: --law: %q is none of %s", law, strings.Join(numbersLaws, ", ")))
+	}
+	newLaw := limit.Default // told by its servers, it is the delay law
+	if law != "delay" {
+		newLaw = limit.Named(law, 0)
+	}
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return usage(fmt.Errorf("lab arena: --plant: %w", err))
@@ -104,6 +118,7 @@ func runNumbers(cmd *cobra.Command, only string, seeds int, each bool) error {
 	var cases []arena.Case
 	for _, c := range arena.Cases() {
 		if wanted.MatchString(c.Row + ", " + c.Name) {
+			c.Trial.Reports = law == "delay"
 			cases = append(cases, c)
 		}
 	}
@@ -111,7 +126,7 @@ func runNumbers(cmd *cobra.Command, only string, seeds int, each bool) error {
 		return usage(fmt.Errorf("lab arena: --plant: nothing matches %q", only))
 	}
 	show, clearProgress := arenaProgress(cmd.ErrOrStderr())
-	results, err := arena.RunNumbers(cmd.Context(), cases, limit.Default, seeds, show)
+	results, err := arena.RunNumbers(cmd.Context(), cases, newLaw, seeds, show)
 	clearProgress()
 	if err != nil {
 		return fmt.Errorf("lab arena: %w", err)
