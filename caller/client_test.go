@@ -286,6 +286,17 @@ func ExampleGather() {
 	// map[reviews:penstock: rejected: priority]
 }
 
+// A place taken and given back: a fixed limit that measures nothing.
+func BenchmarkBulkhead(b *testing.B) {
+	h := caller.NewBulkhead(10)
+	for b.Loop() {
+		if !h.Enter() {
+			b.Fatal("full")
+		}
+		h.Leave()
+	}
+}
+
 func BenchmarkCall(b *testing.B) {
 	for name, answer := range map[string]caller.Answer{
 		"said":   {Said: true, Signal: pressure.Signal{Level: 0.5}},
