@@ -17,6 +17,10 @@ type SharingServer struct {
 	// 0, none is drawn.
 	Stretch func(now mono.Time, job uint64) float64
 
+	// Drawn, if set, is told each job's demand: how long it would take alone, at a
+	// speed of 1.
+	Drawn func(job uint64, demand time.Duration)
+
 	loop       *Loop
 	rng        *rand.Rand
 	law        ServiceLaw
@@ -59,6 +63,9 @@ func (s *SharingServer) Submit(now mono.Time, job uint64) {
 	}
 	if factor > 0 {
 		demand = float64(s.law.Draw(s.rng)) * factor
+	}
+	if s.Drawn != nil {
+		s.Drawn(job, time.Duration(demand))
 	}
 	s.seq++
 	s.push(share{s.given + max(1, demand), s.seq, job})

@@ -30,8 +30,8 @@ In a clone of the repository it is there already.
 --numbers runs something else: the default law on every plant and in every event
 for which a number is to be reached, and says which are. With five seeds all of it
 takes ten minutes; --plant picks. --law holds another one to the same: aimd, vegas,
-gradient2, or delay, which is told by the servers how long each request queued in
-them and need infer nothing.`
+gradient2, or delay, which infers nothing: it is told by how much others held each
+request up.`
 
 func labArenaCommand() *cobra.Command {
 	var from, page, only, plots, law string

@@ -32,8 +32,15 @@ func newBehind(r *run, rng *rand.Rand) *behind {
 			r.served(now, job)
 		}
 	})
+	b.database.Begun = func(now mono.Time, job uint64) {
+		if job != others {
+			q := &r.requests[job]
+			q.begun = q.sent.Add(now.Sub(q.begun)) // what it queued for, as if it had queued first
+		}
+	}
 	b.Server = sim.NewServer(&r.loop, behindFront*r.Workers, sim.Constant(float64(mean)*behindOwn), rng, func(now mono.Time, job uint64) {
 		b.Hold()
+		r.requests[job].begun = now
 		b.database.Submit(now, job)
 	})
 	profile, err := arrival.Steps(arrival.Step{PerSecond: behindOthers * float64(r.Workers) / mean.Seconds(), For: r.Length() + time.Nanosecond})

@@ -19,9 +19,9 @@ type Check struct {
 	reports bool
 }
 
-// Reporting returns the check with callees that report how long each request has
-// queued inside them, for laws that need it ([limit.Delay]). The oracle is the
-// same.
+// Reporting returns the check with callees that report by how much others held each
+// request up, for laws that need it ([limit.Delay]): see [Trial.Reports]. The oracle
+// is the same.
 func (c Check) Reporting() Check {
 	c.reports = true
 	return c

@@ -86,10 +86,10 @@ func (r *run) build() server {
 	rng := rand.New(rand.NewPCG(r.Seed, 2))
 	switch r.Plant {
 	case Sharing:
-		return sim.NewSharingServer(&r.loop, r.Workers, sim.USL{}, r.Service, rng, r.served)
+		return r.sharing(r.Workers, sim.USL{}, rng)
 	case Scaling:
 		usl := sim.USL{Alpha: contention, Beta: coherence(r.Workers)}
-		return &scaling{sim.NewSharingServer(&r.loop, sharedServer, usl, r.Service, rng, r.served), r.Workers, 1}
+		return &scaling{r.sharing(sharedServer, usl, rng), r.Workers, 1}
 	case Behind:
 		return newBehind(r, rng)
 	case Queue, Collected:
@@ -99,6 +99,12 @@ func (r *run) build() server {
 	if r.Plant == Collected {
 		s.Stretch = func(mono.Time, uint64) float64 { return slowdown(s.Inside(), r.Workers) }
 	}
+	return s
+}
+
+func (r *run) sharing(processors int, usl sim.USL, rng *rand.Rand) *sim.SharingServer {
+	s := sim.NewSharingServer(&r.loop, processors, usl, r.Service, rng, r.served)
+	s.Drawn = func(job uint64, demand time.Duration) { r.requests[job].alone = demand }
 	return s
 }
 
@@ -125,7 +131,7 @@ func (s *scaling) SetSpeed(speed float64) {
 	s.SharingServer.SetSpeed(speed)
 }
 
-// told is a law whose callee reports how long each request queued inside it.
+// told is a law whose callee reports by how much others held each request up.
 type told struct {
 	limit.Law
 
@@ -136,6 +142,11 @@ func (l told) Start(now mono.Time, inFlight int) {
 	if s, ok := l.Law.(limit.Starter); ok {
 		s.Start(now, inFlight)
 	}
+}
+
+func (l told) Dipping() bool {
+	d, ok := l.Law.(limit.Dipper)
+	return ok && d.Dipping()
 }
 
 func (l told) Step(now mono.Time) {

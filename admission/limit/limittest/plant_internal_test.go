@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock/admission/limit"
+	"github.com/penstock-go/penstock/mono"
 	"github.com/penstock-go/penstock/sim"
 )
 
@@ -66,7 +67,7 @@ func TestCapacity(t *testing.T) {
 
 // A law that needs reports gets them where the trial says so, and only there.
 func TestReports(t *testing.T) {
-	for _, plant := range []Plant{Queue, Sharing, Collected} {
+	for _, plant := range []Plant{Queue, Sharing, Scaling, Collected, Behind} {
 		for _, reports := range []bool{false, true} {
 			trial := Trial{
 				Plant: plant, Workers: 8, Service: sim.Constant(10 * time.Millisecond), Deadline: 100 * time.Millisecond,
@@ -74,8 +75,48 @@ func TestReports(t *testing.T) {
 				New: func() limit.Law { return limit.Delay(time.Millisecond, 1000) },
 			}
 			r := trial.Run()
-			if moved := r.Limits[len(r.Limits)-1] != 20; moved != (reports && plant != Sharing) {
+			if moved := r.Limits[len(r.Limits)-1] != 20; moved != reports {
 				t.Errorf("plant %d, reports %v: the limit ends at %g", plant, reports, r.Limits[len(r.Limits)-1])
+			}
+		}
+	}
+}
+
+// hears is a law that remembers what it is told.
+type hears struct {
+	limit.Law
+
+	delay time.Duration
+	told  int
+}
+
+func (h *hears) Observe(now mono.Time, s limit.Sample) {
+	if s.HasDelay {
+		h.delay += s.QueueDelay
+		h.told++
+	}
+	h.Law.Observe(now, s)
+}
+
+// What is reported is by how much others held a request up, whether it queues, here
+// or further on, or is served more slowly: by Little's law, the slots over what the
+// plant can do, less its own time.
+func TestReportsTell(t *testing.T) {
+	const own = 10 * time.Millisecond
+	for plant, c := range map[Plant]struct{ units, own float64 }{
+		Queue: {8, 1}, Sharing: {8, 1}, Behind: {8 * (1 - behindOthers), 1 + behindOwn},
+	} {
+		for _, slots := range []float64{8, 12, 16} {
+			var law *hears
+			trial := Trial{
+				Plant: plant, Workers: 8, Service: sim.Constant(own), Deadline: 100 * time.Millisecond,
+				Load: []Load{{For: 5 * time.Second, Of: 2}}, Reports: true,
+				New: func() limit.Law { law = &hears{Law: limit.Fixed(slots)}; return law },
+			}
+			trial.Run()
+			want := time.Duration((slots/c.units - c.own) * float64(own))
+			if got := law.delay / time.Duration(max(1, law.told)); law.told == 0 || (got-want).Abs() > own/20 {
+				t.Errorf("plant %d, %g slots: told of %v by %d requests, want %v", plant, slots, got, law.told, want)
 			}
 		}
 	}

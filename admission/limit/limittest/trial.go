@@ -32,8 +32,9 @@ type Trial struct {
 	Plant   Plant
 	Workers int            // of the plant
 	Service sim.ServiceLaw // of one worker
-	// Reports says that the plant tells the law how long each request has
-	// queued inside it (Queue and Collected only).
+	// Reports says that the plant tells the law by how much others have held each
+	// request up: how long it queued, at the database of Behind too, or how much
+	// longer than alone it took where all are served at once, which no server knows.
 	Reports bool
 	// Deadline is how long clients wait before they leave.
 	Deadline time.Duration
@@ -133,8 +134,9 @@ func (r Result) P(p float64) time.Duration {
 // request is one client's request.
 type request struct {
 	asked   mono.Time
-	sent    mono.Time // to the plant
-	begun   mono.Time // service, where there is a queue
+	sent    mono.Time     // to the plant
+	begun   mono.Time     // service, where there is a queue
+	alone   time.Duration // how long it would take alone, where there is none
 	ticket  admission.Ticket
 	attempt int
 	state   requestState
@@ -164,7 +166,7 @@ type run struct {
 	left     leaver
 	arrive   arriver
 
-	report  time.Duration // while a request ends: how long it has queued
+	report  time.Duration // while a request ends: by how much others held it up
 	reports bool          // and that the plant says so
 }
 
@@ -367,8 +369,11 @@ func (r *run) served(now mono.Time, job uint64) {
 	}
 	q.state = over
 	if r.gate != nil {
-		r.reports = r.Reports && (r.Plant == Queue || r.Plant == Collected)
+		r.reports = r.Reports
 		r.report = q.begun.Sub(q.sent)
+		if q.alone > 0 {
+			r.report = now.Sub(q.sent) - q.alone
+		}
 		r.gate.Done(now, q.ticket, penstock.OK)
 		r.reports = false
 	}
