@@ -14,7 +14,8 @@
 //     lack of threads inside this process. It does not see time stolen from the
 //     process as a whole: while the kernel runs somebody else, the runtime does
 //     not run either, a goroutine that a timer or the network would have woken
-//     becomes runnable only afterwards, and its delay is about 0. It does not see
+//     becomes runnable only afterwards, and its delay is about 0. Only one that
+//     happened to wait already as the theft began shows it. It does not see
 //     queues in a callee, nor requests that nobody has read from their sockets.
 //     Goroutines that compute make each other wait on a process that is half idle
 //     too, so it is no sign of overload. What admitted work waits is: [View.Yield].

@@ -57,9 +57,26 @@ func beTheChild() {
 }
 
 // A process that the kernel does not run is here one that is stopped. The timer
-// is late by it; the scheduler delay, as long as the package says that it is
-// blind to it, has seen nothing.
+// is late by it each time; the scheduler delay, as long as the package says that it
+// misses it, has seen nothing. It does see it where a goroutine happened to wait for
+// its turn as the process was stopped, which is rare: so one theft unseen is enough.
 func TestStolenTime(t *testing.T) {
+	for range 3 {
+		switch got := rob(t); got {
+		case "true true":
+			return
+		case "true false":
+			t.Log("a goroutine was waiting as the process was stopped")
+		default:
+			t.Fatalf("lateness sees the theft: the child says %q", got)
+		}
+	}
+	t.Error("the scheduler delay sees every theft")
+}
+
+// rob stops a child for a while, and returns what it has to say of that.
+func rob(t *testing.T) string {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -89,10 +106,9 @@ func TestStolenTime(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(); got != "true true" {
-		t.Errorf("lateness sees the theft, scheduler delay does not: the child says %q", got)
-	}
+	got := read()
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
+	return got
 }
