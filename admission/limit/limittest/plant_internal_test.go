@@ -98,6 +98,17 @@ func (h *hears) Observe(now mono.Time, s limit.Sample) {
 	h.Law.Observe(now, s)
 }
 
+type dips struct{ limit.Law }
+
+func (dips) Dipping() bool { return true }
+
+// A law that is told stays what it is.
+func TestToldDips(t *testing.T) {
+	if !(told{Law: dips{}}).Dipping() || (told{Law: limit.Fixed(1)}).Dipping() {
+		t.Error("whether a law dips is lost where the plant reports")
+	}
+}
+
 // What is reported is by how much others held a request up, whether it queues, here
 // or further on, or is served more slowly: by Little's law, the slots over what the
 // plant can do, less its own time.

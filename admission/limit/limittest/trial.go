@@ -371,7 +371,7 @@ func (r *run) served(now mono.Time, job uint64) {
 	if r.gate != nil {
 		r.reports = r.Reports
 		r.report = q.begun.Sub(q.sent)
-		if q.alone > 0 {
+		if r.Plant == Sharing || r.Plant == Scaling {
 			r.report = now.Sub(q.sent) - q.alone
 		}
 		r.gate.Done(now, q.ticket, penstock.OK)
